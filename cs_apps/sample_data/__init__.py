@@ -1,0 +1,1 @@
+"""Deterministic sample inputs, one module per source system; nothing here reads real data."""

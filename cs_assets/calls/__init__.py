@@ -1,0 +1,1 @@
+"""Calls: from the outbound-call database to customer portraits."""

@@ -1,0 +1,75 @@
+"""Periods as a table, so that facts of any number of periods are aggregated in one query.
+
+Belongs here: which days a period counts, as of when, and the columns every mart of periods carries.
+Must not: reading anything, the clock.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+from cs_assets.calendar import Period
+
+COLUMNS = ("period_type", "period_key", "period_start", "period_end", "as_of", "is_complete")
+
+
+@dataclass(frozen=True)
+class LoadedPeriod:
+    """A period and the days of it whose facts were loaded; `as_of` is the last of them."""
+
+    period: Period
+    loaded: tuple[date, ...]
+
+    @property
+    def as_of(self) -> date:
+        """Last day counted."""
+        return self.loaded[-1]
+
+    @property
+    def is_complete(self) -> bool:
+        """True when every day of the period was loaded."""
+        return len(self.loaded) == len(self.period.days())
+
+
+def loaded_periods(periods: Iterable[Period], loaded: Sequence[date]) -> list[LoadedPeriod]:
+    """Return the periods of which at least one day was loaded."""
+    days = sorted(loaded)
+    found = (
+        LoadedPeriod(period, tuple(day for day in days if day in period)) for period in periods
+    )
+    return [period for period in found if period.loaded]
+
+
+def period_days(periods: Sequence[LoadedPeriod]) -> ir.Table:
+    """One row per period and loaded day: `day` and the period columns.
+
+    Joined to facts by day; periods of one grain do not overlap, so no fact counts twice.
+    """
+    rows = [
+        {
+            "day": day,
+            "period_type": item.period.grain.value,
+            "period_key": item.period.key,
+            "period_start": item.period.start,
+            "period_end": item.period.end,
+            "as_of": item.as_of,
+            "is_complete": item.is_complete,
+        }
+        for item in periods
+        for day in item.loaded
+    ]
+    return ibis.memtable(
+        rows,
+        schema={
+            "day": "date",
+            "period_type": "string",
+            "period_key": "string",
+            "period_start": "date",
+            "period_end": "date",
+            "as_of": "date",
+            "is_complete": "boolean",
+        },
+    )

@@ -1,0 +1,42 @@
+"""What a computation hands to the store: a table, and what else must hold before it is published.
+
+Belongs here: the vocabulary between computing and storing. Must not: computing, storing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+
+Tabular = ir.Table | pd.DataFrame | pa.RecordBatchReader
+"""The three forms in which a table may be held in memory."""
+
+
+@dataclass(frozen=True)
+class ExpectedTotal:
+    """A law between tables: a partition's row count or column sum must equal a figure known from
+    elsewhere (rows read, another mart's total).
+
+    `expected` maps Dagster partition keys to the figure; partitions left out are not tested.
+    """
+
+    name: str
+    expected: Mapping[str, int]
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A computed table on its way to its place.
+
+    `totals` are laws tested before anything is published; `figures` are named numbers per
+    partition that a reader wants to see (rows read, duplicates dropped, …); `refused` maps
+    partitions that cannot be computed to the reason.
+    """
+
+    table: Tabular
+    totals: tuple[ExpectedTotal, ...] = ()
+    figures: Mapping[str, Mapping[str, int | float | str]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What assets talk to: settings, storage, source databases."""

@@ -1,0 +1,192 @@
+"""Every setting of an installation, typed, with a default that runs.
+
+Belongs here: names, types, defaults, where settings come from. Must not: opening what they point to.
+
+Order: environment, then `.env` in the working folder, then `settings.env` in CS_HOME (written by
+`cs demo` and kept with the installation), then the default.
+"""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import sqlalchemy as sa
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cs_assets.calendar import Calendar
+from cs_resources.errors import ConfigurationError
+
+HOME_SETTINGS = "settings.env"
+
+
+class Settings(BaseSettings):
+    """Settings of one installation; field names in upper case are the environment variables."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    cs_home: Path = Field(Path(".cs"), description="Folder of everything the installation owns.")
+    cs_tenant: str = Field("default", min_length=1, description="Tenant of sources that name none.")
+    cs_timezone: str = Field("Asia/Shanghai", description="Zone in which days begin and end.")
+    cs_history_start: date = Field(date(2025, 7, 1), description="First day of history.")
+    cs_history_end: date | None = Field(None, description="Last day of history; empty: open.")
+    cs_locale: Literal["zh", "en"] = Field("zh", description="Language of texts for people.")
+    lake_url: str = Field("", description="Lake folder; default: lake/ in CS_HOME.")
+    landing_url: str = Field("", description="Landing folder or fsspec URL; default: landing/.")
+    warehouse_url: SecretStr = Field(
+        SecretStr(""), description="SQLAlchemy URL; default: warehouse.sqlite in CS_HOME."
+    )
+    call_source_url: SecretStr = Field(
+        SecretStr(""), description="SQLAlchemy URL of the call database; default: the sample."
+    )
+    call_source_layout: Literal["monthly", "single"] = Field(
+        "monthly", description="One call table per month of task creation, or one for everything."
+    )
+    call_source_table_suffix: str = Field(
+        "", pattern=r"^\w*$", description="Suffix of the call tables in the single layout."
+    )
+    call_source_names: dict[str, str] = Field(
+        default_factory=dict,
+        description="JSON from the usual table and `table.column` names to this installation's.",
+    )
+    call_source_lookback_months: int = Field(
+        12, ge=0, description="How many months after its own a monthly table may hold calls."
+    )
+    duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
+
+    # the names that the source documents use
+    portrait_db_host: str | None = None
+    portrait_db_port: int = 5432
+    portrait_db_user: str | None = None
+    portrait_db_password: SecretStr | None = None
+    portrait_db_name: str | None = None
+    source_db_host: str | None = None
+    source_db_port: int = 3306
+    source_db_user: str | None = None
+    source_db_password: SecretStr | None = None
+    source_db_name: str | None = None
+
+    @field_validator("cs_home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("lake_url")
+    @classmethod
+    def _local_lake(cls, value: str) -> str:
+        if "://" in value and not value.startswith("file://"):
+            raise ValueError(f"{value} is not a local folder; give a path or a file:// URL")
+        return value.removeprefix("file://")
+
+    @field_validator("warehouse_url", "call_source_url")
+    @classmethod
+    def _parsable(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            try:
+                sa.make_url(value.get_secret_value())
+            except sa.exc.ArgumentError as error:
+                # the URL may hold a password: it is not repeated here
+                raise ValueError(
+                    "not an SQLAlchemy URL; expected e.g. sqlite:////data/warehouse.sqlite"
+                ) from error
+        return value
+
+    @model_validator(mode="after")
+    def _calendar_is_possible(self) -> Self:
+        self.calendar  # noqa: B018  raises when time zone or history is impossible
+        return self
+
+    @property
+    def calendar(self) -> Calendar:
+        """The calendar of this installation."""
+        return Calendar(
+            timezone=self.cs_timezone,
+            history_start=self.cs_history_start,
+            history_end=self.cs_history_end,
+        )
+
+    @property
+    def lake_root(self) -> Path:
+        """Folder of the lake."""
+        return (
+            Path(self.lake_url).expanduser().resolve() if self.lake_url else self.cs_home / "lake"
+        )
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own folder."""
+        return self.cs_home / "dagster"
+
+    @property
+    def staging_folder(self) -> Path:
+        """Folder of tables that are not yet published."""
+        return self.cs_home / "staging"
+
+    @property
+    def sample_call_source(self) -> Path:
+        """The sample call database that `cs sample-data` writes."""
+        return self.cs_home / "landing" / "call_source.sqlite"
+
+    @property
+    def warehouse(self) -> sa.URL:
+        """URL of the warehouse."""
+        return (
+            _url(self.warehouse_url)
+            or self._server("portrait_db", "postgresql+psycopg")
+            or sa.URL.create("sqlite", database=str(self.cs_home / "warehouse.sqlite"))
+        )
+
+    @property
+    def call_source(self) -> sa.URL:
+        """URL of the call database."""
+        return (
+            _url(self.call_source_url)
+            or self._server("source_db", "mysql+pymysql")
+            or sa.URL.create("sqlite", database=str(self.sample_call_source))
+        )
+
+    def _server(self, prefix: str, driver: str) -> sa.URL | None:
+        host = getattr(self, f"{prefix}_host")
+        if not host:
+            return None
+        password = getattr(self, f"{prefix}_password")
+        return sa.URL.create(
+            driver,
+            username=getattr(self, f"{prefix}_user"),
+            password=password.get_secret_value() if password else None,
+            host=host,
+            port=getattr(self, f"{prefix}_port"),
+            database=getattr(self, f"{prefix}_name"),
+        )
+
+
+def _url(value: SecretStr) -> sa.URL | None:
+    return sa.make_url(value.get_secret_value()) if value.get_secret_value() else None
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; raises ConfigurationError listing every wrong one, without secrets."""
+    home = Path(overrides.get("cs_home") or _home_from_environment()).expanduser().resolve()
+    try:
+        return Settings(
+            _env_file=(home / HOME_SETTINGS, Path(".env")),  # type: ignore[call-arg]
+            **overrides,
+        )
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in problem['loc']).upper() or 'settings'}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def _home_from_environment() -> str:
+    class _Home(BaseSettings):
+        model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+        cs_home: str = os.fspath(Path(".cs"))
+
+    return _Home().cs_home

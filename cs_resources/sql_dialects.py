@@ -1,0 +1,107 @@
+"""What differs between the databases that can be a warehouse.
+
+Belongs here: how a write transaction begins, how rows get in fast. Must not: which rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pyarrow as pa
+import sqlalchemy as sa
+
+from cs_resources.errors import ConfigurationError
+
+_BATCH_ROWS = 20_000
+
+
+class Dialect(ABC):
+    """One kind of database."""
+
+    @abstractmethod
+    def create_engine(self, url: sa.URL) -> sa.Engine:
+        """Return a connection pool."""
+
+    @abstractmethod
+    def write_transaction(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
+        """Begin a transaction that will write; commit at the end, roll back on any error."""
+
+    @abstractmethod
+    def lock(self, connection: sa.Connection, versions: sa.Table, asset: str) -> None:
+        """Keep other writers of the asset out until the transaction ends."""
+
+    @abstractmethod
+    def load(self, connection: sa.Connection, table: sa.Table, rows: ir.Table) -> Iterator[int]:
+        """Insert the rows in batches; yield the number of rows of each."""
+
+
+class Sqlite(Dialect):
+    """SQLite in WAL mode: readers never wait, one writer at a time."""
+
+    def create_engine(self, url: sa.URL) -> sa.Engine:
+        """Return a pool whose connections wait up to a minute for the writer before them."""
+        if url.database and url.database != ":memory:":
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 60})
+
+        @sa.event.listens_for(engine, "connect")
+        def _configure(connection: Any, record: object) -> None:
+            # SQLAlchemy, not the driver, says when a transaction begins
+            connection.isolation_level = None
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        @sa.event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            is_writer = connection.get_execution_options().get("is_writer", False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+        return engine
+
+    @contextmanager
+    def write_transaction(self, engine: sa.Engine) -> Iterator[sa.Connection]:
+        """Take the write lock at once: a later upgrade could fail with `database is locked`."""
+        with engine.connect().execution_options(is_writer=True) as connection, connection.begin():
+            yield connection
+
+    def lock(self, connection: sa.Connection, versions: sa.Table, asset: str) -> None:
+        """Do nothing: BEGIN IMMEDIATE already excludes every other writer."""
+
+    def load(self, connection: sa.Connection, table: sa.Table, rows: ir.Table) -> Iterator[int]:
+        """Insert with plain tuples, dates already in SQLite's text form."""
+        schema = rows.schema()
+        rows = rows.mutate(
+            **{
+                name: rows[name].strftime("%Y-%m-%d %H:%M:%S.%f")
+                if type_.is_timestamp()
+                else rows[name].cast("string")
+                for name, type_ in schema.items()
+                if type_.is_date() or type_.is_timestamp()
+            }
+        )
+        names = ", ".join(f'"{name}"' for name in schema)
+        marks = ", ".join("?" for _ in schema)
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608
+        for batch in _batches(rows):
+            columns = [batch.column(name).to_pylist() for name in schema]
+            connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+            yield batch.num_rows
+
+
+def _batches(rows: ir.Table) -> Iterator[pa.RecordBatch]:
+    for batch in rows.to_pyarrow_batches(chunk_size=_BATCH_ROWS):
+        if batch.num_rows:
+            yield batch
+
+
+def dialect_of(url: sa.URL) -> Dialect:
+    """Return the dialect of a warehouse URL, or say which ones there are."""
+    if url.get_backend_name() == "sqlite":
+        return Sqlite()
+    raise ConfigurationError(
+        f"WAREHOUSE_URL: {url.get_backend_name()} is not a supported warehouse; use a URL like "
+        "sqlite:////path/to/warehouse.sqlite"
+    )

@@ -1,0 +1,45 @@
+"""What the lake and the warehouse share about a write.
+
+Belongs here: the ticket of a write that has begun, who writes, and words both use. Must not: storage.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cs_assets.contracts import Contract
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A write that has begun.
+
+    `base` is what the store needs to notice that somebody else published in between: the lake keeps
+    the table as it was, the warehouse the partitions' version numbers.
+    """
+
+    contract: Contract
+    partitions: tuple[str, ...]
+    base: Any
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who writes: the Dagster run, this attempt of it, and the fingerprint of code and inputs."""
+
+    run_id: str
+    write_id: str
+    fingerprint: str = ""
+
+
+def version_number(content_hash: str) -> int:
+    """Return the leading 63 bits of a content hash, which fit every database's integer."""
+    return int(content_hash[:16], 16) >> 1
+
+
+def missing_text(contract: Contract, missing: Sequence[str]) -> str:
+    shown = ", ".join(missing[:5]) + (f" … ({len(missing)} in all)" if len(missing) > 5 else "")
+    return (
+        f"{contract.asset_name} has no published partition {shown}. Materialize it first, e.g. "
+        f"`cs backfill --select {contract.name} --from {missing[0]} --to {missing[-1]}`."
+    )
