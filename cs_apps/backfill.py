@@ -36,11 +36,14 @@ class Wave:
     assets: frozenset[dg.AssetKey]
     grain: Grain | None
     partitions: tuple[str, ...]
+    unpartitioned: frozenset[dg.AssetKey] = frozenset()
 
     @property
     def materializations(self) -> int:
-        """How many partitions of assets the run makes, at most."""
-        return len(self.assets) * max(1, len(self.partitions))
+        """How many partitions of assets the run makes."""
+        return len(self.unpartitioned) + len(self.assets - self.unpartitioned) * len(
+            self.partitions
+        )
 
     @property
     def label(self) -> str:
@@ -91,7 +94,8 @@ def plan(
         grain = next((left[key] for key in ready if left[key]), None)
         periods = periods_between(grain, days[0], days[-1]) if grain else []
         keys = tuple(period.partition_key for period in periods)
-        waves.append(Wave(frozenset(ready), grain, keys))
+        unpartitioned = frozenset(key for key in ready if left[key] is None)
+        waves.append(Wave(frozenset(ready), grain, keys, unpartitioned))
         for key in ready:
             del left[key]
     return waves
@@ -99,9 +103,7 @@ def plan(
 
 def _next_wave(left: dict[dg.AssetKey, Grain | None], graph: AssetGraph) -> set[dg.AssetKey]:
     """Return the largest set that can run together: one grain, upstream done or inside of it."""
-    candidates = [
-        _ready(left, graph, grain) for grain in sorted({grain for grain in left.values() if grain})
-    ]
+    candidates = [_ready(left, graph, grain) for grain in Grain if grain in left.values()]
     return max(candidates, key=len, default=set()) or set(left)
 
 
@@ -163,6 +165,7 @@ def _run(
         instance=instance,
         run_id=run_id,
         tags=tags,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         asset_selection=sorted(wave.assets),
         raise_on_error=False,
     )

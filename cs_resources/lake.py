@@ -107,6 +107,11 @@ class Lake:
         days = [str(partition[contract.partition_column]) for partition in table.partitions()]
         return date.fromisoformat(max(days)) if days else None
 
+    def row_count(self, contract: Contract) -> int:
+        """Return the number of published rows, from the files' statistics."""
+        table = self._table(contract)
+        return int(table.count()) if table else 0
+
     def distinct(self, contract: Contract, column: str) -> set[str]:
         """Return the distinct values of a text column over everything published."""
         table = self._table(contract)

@@ -4,6 +4,7 @@ Belongs here: which store a contract belongs to, and the tickets of the step tha
 Must not: SQL, Delta, Dagster events.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +20,16 @@ from cs_resources.settings import Settings
 from cs_resources.staging import Staged, Stager
 from cs_resources.warehouse import Warehouse
 from cs_resources.writing import Provenance, Ticket
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What is published of one table: partitions, rows, and one hash over all of it."""
+
+    contract: Contract
+    partitions: int
+    rows: int
+    content_hash: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,21 @@ class Storage:
     def stored_bytes(self, contract: Contract) -> Mapping[str, int]:
         """Map partitions to the bytes of their files, where the store knows."""
         return self.lake.stored_bytes(contract) if contract.place is Place.LAKE else {}
+
+    def inventory(self, contract: Contract, keys: Iterable[str]) -> Inventory:
+        """Return what is published of the partitions `keys`."""
+        if contract.place is Place.LAKE:
+            hashes = {
+                key: str(number) for key, number in self.lake.published(contract, keys).items()
+            }
+            rows = self.lake.row_count(contract)
+        else:
+            versions = self.warehouse.published(contract, keys)
+            hashes = {key: version.content_hash for key, version in versions.items()}
+            rows = sum(version.rows for version in versions.values())
+        text = "".join(f"{key}={hashes[key]};" for key in sorted(hashes))
+        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        return Inventory(contract, len(hashes), rows, digest)
 
     def publish(self, step: str, staged: Staged, provenance: Provenance) -> None:
         """Publish the good partitions of a staged table and delete the staged file.

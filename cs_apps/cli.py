@@ -1,0 +1,227 @@
+"""The `cs` command.
+
+Belongs here: arguments, progress, tables and messages for people. Must not: what the platform does.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import date
+from functools import wraps
+from time import monotonic
+from typing import Annotated, Any, ParamSpec
+
+import dagster as dg
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cs_apps.backfill import Wave, plan, run_waves, select_contracts
+from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
+from cs_apps.home import PROJECT, open_instance, prepare_home
+from cs_assets.calendar import parse_date_or_period
+from cs_assets.contracts import UNPARTITIONED, Contract
+from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
+from cs_resources.errors import PlatformError
+from cs_resources.settings import Settings, load_settings
+from cs_resources.storage import storage_of
+
+app = typer.Typer(
+    help="Customer-success data platform.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+console = Console()
+errors = Console(stderr=True)
+P = ParamSpec("P")
+
+
+def _reported(command: Callable[P, None]) -> Callable[P, None]:
+    """End with the message and exit code 1 on a failure that an operator can mend."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except PlatformError as error:
+            errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+@app.command()
+@_reported
+def demo() -> None:
+    """Make sample data, run every system over it and show what came out."""
+    started = monotonic()
+    settings = demo_settings()
+    prepare_home(settings)
+    sample = write_samples(settings)
+    console.print(
+        f"Sample call database: {sample.calls:,} call records of {sample.tasks} tasks, "
+        f"{sum(sample.defects.values())} of them with planted defects, in "
+        f"{_short(str(sample.path))}"
+    )
+    _backfill(settings, list(CONTRACTS), FIRST_DAY, LAST_DAY)
+    _show_inventory(settings)
+    console.print(
+        f"Lake: {_short(str(settings.lake_root))}  "
+        f"Warehouse: {_short(settings.warehouse.render_as_string())}"
+    )
+    console.print(f"Done in {monotonic() - started:.0f} s. Everything lies in {settings.cs_home}.")
+    console.print("Next: [bold]make ui[/] opens Dagster on it, [bold]make test[/] runs all tests.")
+
+
+@app.command("sample-data")
+@_reported
+def sample_data(
+    scale: Annotated[float, typer.Option(min=0.01, help="1 = about 10,000 calls in all.")] = 1.0,
+    layout: Annotated[str, typer.Option(help="monthly or single call tables.")] = "monthly",
+) -> None:
+    """Write the sample call database into the home's landing folder."""
+    if layout not in ("monthly", "single"):
+        raise typer.BadParameter("--layout is monthly or single")
+    settings = load_settings()
+    sample = write_samples(settings, scale, layout)
+    console.print(f"{sample.calls:,} call records, {sample.turns:,} turns: {sample.path}")
+    for kind, rows in sample.defects.items():
+        console.print(f"  planted: {kind} {rows}")
+
+
+@app.command()
+@_reported
+def backfill(
+    select: Annotated[str, typer.Option(help="Systems or assets, comma-separated.")],
+    first: Annotated[
+        str, typer.Option("--from", help="First day, or a period: 2025-W48, 2025-Q4.")
+    ],
+    last: Annotated[str, typer.Option("--to", help="Last day, or a period.")],
+) -> None:
+    """Materialize assets for every period that overlaps the days, facts before marts."""
+    settings = load_settings()
+    days = _span(first, last, settings)
+    _backfill(settings, select_contracts(select, CONTRACTS), *days)
+    console.print("Done.")
+
+
+@app.command()
+@_reported
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
+    host: Annotated[
+        str, typer.Option(help="Address; the UI has no login of its own.")
+    ] = "127.0.0.1",
+) -> None:
+    """Open Dagster's UI and daemon on this installation."""
+    settings = load_settings()
+    prepare_home(settings)
+    console.print(f"Dagster on http://{host}:{port} (Ctrl-C ends it)")
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "CS_HOME": str(settings.cs_home),
+    }
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml")]
+    os.execve(sys.executable, [*command, "-h", host, "-p", str(port)], environment)
+
+
+def _span(first: str, last: str, settings: Settings) -> tuple[date, date]:
+    """Turn --from and --to into days; periods are cut to the history that there is."""
+    days = []
+    for option, text, side in (("--from", first, 0), ("--to", last, 1)):
+        try:
+            span = parse_date_or_period(text)
+        except ValueError as error:
+            raise PlatformError(f"{option}: {error}") from None
+        day = span[side]
+        if span[0] != span[1]:
+            day = max(day, settings.cs_history_start) if side == 0 else day
+            if side == 1 and settings.cs_history_end:
+                day = min(day, settings.cs_history_end)
+        days.append(day)
+    return days[0], days[1]
+
+
+def _backfill(settings: Settings, contracts: Sequence[Contract], first: date, last: date) -> None:
+    definitions = build_definitions(settings)
+    try:
+        waves = plan(contracts, definitions.resolve_asset_graph(), settings.calendar, first, last)
+    except ValueError as error:
+        raise PlatformError(str(error)) from None
+    with open_instance(settings) as instance:
+        _run_with_progress(definitions, instance, waves)
+
+
+def _run_with_progress(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, waves: Sequence[Wave]
+) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bars = {
+            wave: progress.add_task(wave.label, total=wave.materializations, start=False)
+            for wave in waves
+        }
+        current = iter(waves)
+        running = [next(current)]
+        progress.start_task(bars[running[0]])
+
+        def count(event: dg.DagsterEvent) -> None:
+            if event.is_step_materialization:
+                progress.advance(bars[running[0]])
+
+        for result in run_waves(definitions, instance, waves, count):
+            progress.stop_task(bars[result.wave])
+            if not result.success:
+                raise PlatformError(_failure(result.run_id, result.wave, result.problems))
+            with suppress(StopIteration):
+                running[0] = next(current)
+                progress.start_task(bars[running[0]])
+
+
+def _failure(run_id: str, wave: Wave, problems: Sequence[str]) -> str:
+    lines = "\n".join(f"  {problem[:2000]}" for problem in problems)
+    return f"run {run_id} ({wave.label}) failed:\n{lines}\nSee the run in `make ui`."
+
+
+def _show_inventory(settings: Settings) -> None:
+    storage = storage_of(settings, CONTRACTS)
+    table = Table(title=f"Published: {', '.join(SYSTEMS)}", title_justify="left")
+    for heading, justify in (
+        ("asset", "left"),
+        ("partitions", "right"),
+        ("rows", "right"),
+        ("content", "left"),
+        ("place", "left"),
+    ):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for contract in CONTRACTS:
+        keys = (
+            settings.calendar.partitions(contract.grain).get_partition_keys()
+            if contract.grain
+            else [UNPARTITIONED]
+        )
+        found = storage.inventory(contract, keys)
+        table.add_row(
+            contract.name,
+            f"{found.partitions:,}",
+            f"{found.rows:,}",
+            found.content_hash[:8],
+            contract.place.value,
+        )
+    console.print(table)
+
+
+def _short(path: str) -> str:
+    """Return the path as seen from the working folder."""
+    return os.path.relpath(path) if path.startswith(os.getcwd()) else path  # noqa: PTH109
+
+
+def main() -> Any:
+    """Run the command line."""
+    return app()
