@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-
 from pathlib import Path
 
 import dagster as dg

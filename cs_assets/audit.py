@@ -26,13 +26,13 @@ _MISSING = "~"
 _SEPARATOR = "|"
 
 
-@ibis.udf.scalar.builtin(name="md5_number_lower")
+@ibis.udf.scalar.builtin(name="md5_number_lower")  # type: ignore[untyped-decorator]
 def _md5_lower(text: str) -> ibis.expr.datatypes.uint64:
     """Lower 64 bits of the text's MD5."""
 
 
-@ibis.udf.agg.builtin(name="min")
-def _smallest(value: int, count: int) -> list[int]:
+@ibis.udf.agg.builtin(name="min")  # type: ignore[untyped-decorator]
+def _smallest(value: int, count: int) -> list[int]:  # type: ignore[empty-body]
     """The `count` smallest values of the group."""
 
 
@@ -111,7 +111,7 @@ def audit_query(table: ir.Table, contract: Contract, sums: Sequence[str] = ()) -
 
     `table` has the contract's columns plus `file_row_number`. Columns of the answer:
     `partition_value`, `rows`, `hash_sum`, `first_rows`, `rule_<i>` in the order of
-    `row_rules`, `sum_<i>` in the order of `sums`, and `duplicates` (rows beyond the first of a key).
+    `row_rules`, `sum_<i>` in that of `sums`, and `duplicates` (rows beyond the first of a key).
     """
     staged = _with_partition(table, contract)
     rules = row_rules(staged, contract)

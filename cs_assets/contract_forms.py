@@ -4,6 +4,7 @@ Belongs here: translation only. Must not: a rule that the contract does not stat
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import dagster as dg
 import ibis.expr.datatypes as dt
@@ -15,7 +16,7 @@ from cs_assets.contracts import UNPARTITIONED, Column, Contract, Place
 MASK = "•••"
 
 
-def sql_type(type_: dt.DataType) -> sa.types.TypeEngine[object]:
+def sql_type(type_: dt.DataType) -> sa.types.TypeEngine[Any]:
     """Return the SQLAlchemy type that holds an Ibis type on every supported database."""
     if isinstance(type_, dt.Decimal):
         return sa.Numeric(type_.precision, type_.scale)
@@ -35,7 +36,7 @@ def sql_type(type_: dt.DataType) -> sa.types.TypeEngine[object]:
 
 
 def sqlalchemy_table(contract: Contract, metadata: sa.MetaData) -> sa.Table:
-    """Return the warehouse table; contracts that share a table (the grains of a mart) share it here."""
+    """Return the warehouse table; the grains of a mart, which share a table, share it here too."""
     if contract.table_name in metadata.tables:
         return metadata.tables[contract.table_name]
     columns = [

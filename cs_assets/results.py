@@ -5,12 +5,13 @@ Belongs here: the vocabulary between computing and storing. Must not: computing,
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-Tabular = ir.Table | pd.DataFrame | pa.RecordBatchReader
+Tabular: TypeAlias = ir.Table | pd.DataFrame | pa.RecordBatchReader
 """The three forms in which a table may be held in memory."""
 
 

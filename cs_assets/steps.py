@@ -54,7 +54,7 @@ def counts_by_day(table: ir.Table, day: str = "call_date") -> dict[str, int]:
 
 
 def figures_by_day(table: ir.Table, day: str = "call_date") -> dict[str, dict[str, Any]]:
-    """Turn rows of figures into a mapping by day; (day, name, rows) triples become named figures."""
+    """Turn rows of figures into a mapping by day; (day, reason, rows) become named figures."""
     figures: dict[str, dict[str, Any]] = {}
     for row in table.to_pyarrow().to_pylist():
         values = {name: value for name, value in row.items() if name != day}

@@ -140,7 +140,7 @@ def _step(
 
 
 def _as_result(outcome: object) -> Result:
-    return outcome if isinstance(outcome, Result) else Result(outcome)  # type: ignore[arg-type]
+    return outcome if isinstance(outcome, Result) else Result(outcome)
 
 
 def _agreed(staged: Sequence[Staged]) -> list[Staged]:

@@ -94,8 +94,8 @@ class CallDatabase:
         database = self.url.database
         if self.url.get_backend_name() == "sqlite" and database and not _is_file(database):
             raise SourceError(
-                f"CALL_SOURCE_URL: there is no file {database}. Give the URL of your call database, "
-                "or make the sample with `cs sample-data`."
+                f"CALL_SOURCE_URL: there is no file {database}. Give the URL of your call "
+                "database, or make the sample with `cs sample-data`."
             )
         return sa.create_engine(self.url)
 
@@ -123,7 +123,7 @@ class CallDatabase:
         return pairs
 
     def require_tables(self, seen: set[str], days: Sequence[date]) -> None:
-        """Raise SourceError if a table that held calls before, and can hold these days', is gone."""
+        """Raise SourceError if a table that held calls, and can hold these days', is gone."""
         found = self._table_names()
         gone = []
         for table in sorted(seen - found):
@@ -151,7 +151,8 @@ class CallDatabase:
         query = sa.select(table.c.uuid, table.c.name, table.c.created_at)
         with self.engine.connect() as connection:
             batch = reader.batch(list(connection.execute(query)), self._constants())
-        return batch.to_pandas()
+        frame: pd.DataFrame = batch.to_pandas()
+        return frame
 
     def records(self, days: Sequence[date], schema: pa.Schema) -> pa.RecordBatchReader:
         """Stream the call records of consecutive days as batches of `schema`.
@@ -252,7 +253,7 @@ class CallDatabase:
 
     def _table(self, name: str, kind: str) -> sa.Table:
         """Return a table by its usual column names; values come as the driver gives them."""
-        columns = [
+        columns: list[sa.Column[Any]] = [
             sa.Column(sa.quoted_name(self._name_of_column(kind, column), True), key=column)
             for column in _COLUMNS[kind]
         ]
@@ -283,8 +284,8 @@ class CallDatabase:
                 )
             if not isinstance(have[name], _DECLARED[expected]):
                 raise SourceError(
-                    f"column {name} of table {table} is declared {have[name]}, expected {expected}. "
-                    "Restore its type, or name another column in CALL_SOURCE_NAMES."
+                    f"column {name} of table {table} is declared {have[name]}, expected "
+                    f"{expected}. Restore its type, or name another column in CALL_SOURCE_NAMES."
                 )
 
 

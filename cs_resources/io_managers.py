@@ -24,7 +24,7 @@ from cs_resources.storage import Storage
 from cs_resources.writing import Provenance, missing_text
 
 OPEN_END = "open_end"
-"""Input metadata: the newest days may not be loaded yet (a running period); gaps are still errors."""
+"""Input metadata: the newest days of a running period may not be loaded yet; gaps are errors."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """The lake: one Delta Lake table per fact, partitioned by day.
 
-Belongs here: committing staged partitions in one Delta commit, refusing a writer that was overtaken,
-reading wanted partitions as one lazy table. Must not: auditing, business rules.
+Belongs here: committing staged partitions in one Delta commit, refusing a writer that was
+overtaken, reading wanted partitions as one lazy table. Must not: auditing, business rules.
 
 What a partition holds is kept in the Delta log itself as an application transaction
-(`content_hash/<partition>`), written in the same commit as the files: so an empty partition is known
-to be published, and two writers of one partition exclude each other even where there are no files.
+(`content_hash/<partition>`), written in the same commit as the files: so an empty partition is
+known to be published, and two writers of one partition exclude each other even where there are no
+files.
 """
 
 import json

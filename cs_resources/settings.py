@@ -1,6 +1,6 @@
 """Every setting of an installation, typed, with a default that runs.
 
-Belongs here: names, types, defaults, where settings come from. Must not: opening what they point to.
+Belongs here: names, types, defaults, where settings come from. Must not: opening what they name.
 
 Order: environment, then `.env` in the working folder, then `settings.env` in CS_HOME (written by
 `cs demo` and kept with the installation), then the default.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -34,7 +35,7 @@ PARTITION_VERSION = sa.Table(
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("write_id", sa.Text, nullable=False, comment="The attempt that wrote it."),
     sa.Column("committed_at", sa.DateTime, nullable=False, comment="UTC."),
-    comment="The published version of every mart partition; written in the partition's transaction.",
+    comment="The published version of every mart partition, written in its transaction.",
 )
 
 
@@ -113,7 +114,7 @@ class Warehouse:
             schema, self._batches(contract, partitions, schema)
         )
 
-    def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, sa.Row]:
+    def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, sa.Row[Any]]:
         """Map each partition that was published to its row of `partition_version`."""
         with self.engine.connect() as connection:
             versions = self._versions(connection, contract)
@@ -152,12 +153,12 @@ class Warehouse:
         if contract.partition_column is None:
             return sa.true()
         values = [contract.partition_value(key) for key in partitions]
-        condition = table.c[contract.partition_column].in_(values)
+        condition: sa.ColumnElement[bool] = table.c[contract.partition_column].in_(values)
         if "period_type" in contract.column_names and contract.grain:
             condition &= table.c.period_type == contract.grain.value
         return condition
 
-    def _versions(self, connection: sa.Connection, contract: Contract) -> dict[str, sa.Row]:
+    def _versions(self, connection: sa.Connection, contract: Contract) -> dict[str, sa.Row[Any]]:
         rows = connection.execute(
             sa.select(PARTITION_VERSION).where(PARTITION_VERSION.c.asset == contract.asset_name)
         )

@@ -1,6 +1,6 @@
 """What the lake and the warehouse share about a write.
 
-Belongs here: the ticket of a write that has begun, who writes, and words both use. Must not: storage.
+Belongs here: the ticket of a write that has begun, who writes, shared messages. Must not: storage.
 """
 
 from collections.abc import Sequence
@@ -38,6 +38,7 @@ def version_number(content_hash: str) -> int:
 
 
 def missing_text(contract: Contract, missing: Sequence[str]) -> str:
+    """Say which partitions were never published, and how to publish them."""
     shown = ", ".join(missing[:5]) + (f" … ({len(missing)} in all)" if len(missing) > 5 else "")
     return (
         f"{contract.asset_name} has no published partition {shown}. Materialize it first, e.g. "

@@ -2,9 +2,9 @@
 
 Belongs here: pure functions over the day's records. Must not: reading or writing.
 
-Every record gets exactly one fate: clean, duplicate (of a clean call), or quarantined with the first
-rule it breaks. Bad rows are set aside before duplicates are looked for, so that a broken repeat
-never displaces a good call.
+Every record gets exactly one fate: clean, duplicate (of a clean call), or quarantined with the
+first rule it breaks. Bad rows are set aside before duplicates are looked for, so that a broken
+repeat never displaces a good call.
 """
 
 from datetime import date

@@ -74,8 +74,8 @@ PORTRAIT_SNAPSHOT = Contract(
     name="portrait_snapshot",
     table="user_portrait_snapshot",
     place=Place.WAREHOUSE,
-    description="One customer in one task over a period: how often called and reached, how long, in "
-    "what mood, at what risk.",
+    description="One customer in one task over a period: how often called and reached, how long, "
+    "in what mood, at what risk.",
     partition_column="period_key",
     key=("tenant_id", "customer_id", "task_id", "period_type", "period_key"),
     rules=(
@@ -145,8 +145,8 @@ TASK_SUMMARY = Contract(
     name="task_summary",
     table="task_portrait_summary",
     place=Place.WAREHOUSE,
-    description="One task over a period. Customers are counted, not calls: a customer's mood is that "
-    "of most of its analysed calls (ties: the more negative), its risk the highest of any call.",
+    description="One task over a period. Customers are counted, not calls: a customer's mood is "
+    "that of most of its analysed calls (ties: the more negative), its risk the highest of any.",
     partition_column="period_key",
     key=("tenant_id", "task_id", "period_type", "period_key"),
     rules=(

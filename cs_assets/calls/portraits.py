@@ -25,9 +25,9 @@ _SCORE_UNITS = 1_000_000
 def customer_totals(calls: ir.Table, period_days: ir.Table) -> ir.Table:
     """Whole-number sums per period, customer and task.
 
-    `calls` has the columns of `call_records_clean`; `period_days` is `periods.period_days`. Adds the
-    period columns, `total_ms, talk_ms, rounds, rounds_known, score_units` and the counts of the
-    snapshot.
+    `calls` has the columns of `call_records_clean`; `period_days` is `periods.period_days`. Adds
+    the period columns, `total_ms, talk_ms, rounds, rounds_known, score_units` and the counts of
+    the snapshot.
     """
     rows = with_sentiment(calls)
     rows = rows.inner_join(period_days, rows.call_date == period_days.day)
