@@ -127,10 +127,12 @@ def describe(column: Column) -> str:
     parts = [column.description]
     if column.unit:
         parts.append(f"Unit: {column.unit}.")
-    if column.minimum is not None or column.maximum is not None:
-        low = "" if column.minimum is None else f"{column.minimum:g}"
-        high = "" if column.maximum is None else f"{column.maximum:g}"
-        parts.append(f"Range: {low}..{high}.")
+    if column.minimum is not None and column.maximum is not None:
+        parts.append(f"From {column.minimum:g} to {column.maximum:g}.")
+    elif column.minimum is not None:
+        parts.append(f"At least {column.minimum:g}.")
+    elif column.maximum is not None:
+        parts.append(f"At most {column.maximum:g}.")
     if column.allowed is not None:
         parts.append(f"One of {', '.join(column.allowed)}.")
     if column.source:

@@ -1,0 +1,120 @@
+"""Small call databases, tables and runs that the tests of the calls system are built from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import sqlalchemy as sa
+
+from cs_apps.sample_data.call_records import RECORD_COLUMNS
+from cs_apps.sample_data.call_source import SourceWriter, replacing
+from cs_assets.calls.contracts import CALL_RECORDS_RAW, CALL_TASKS, CALL_TURNS_RAW
+from cs_assets.contracts import Contract
+from cs_resources.call_database import TURN, CallDatabase
+
+MONDAY = date(2025, 11, 24)
+NOON = datetime(2025, 11, 24, 12, 0)
+READ_AT = datetime(2025, 12, 1, 2, 0, tzinfo=UTC)
+TABLE = "autodialer_call_record_2025_11"
+TASK = ("t1", "续费回访", "2025-11-03 09:00:00")
+Row = dict[str, Any]
+
+
+def record(number: int = 1, **changes: Any) -> Row:
+    """A good source row: connected, 10 s long, 4 s of talk, on Monday 2025-11-24."""
+    row = {
+        "id": f"r{number:04}",
+        "task_id": "t1",
+        "customer_id": "c1",
+        "callee": "13800001234",
+        "callid": f"k{number:04}",
+        "calldate": "2025-11-24 10:00:00",
+        "duration": 10_000,
+        "bill": 4_000,
+        "rounds": 2,
+        "hangup_disposition": 1,
+        "intention_results": "A",
+    }
+    return row | changes
+
+
+def turn(record_id: str | None, sequence: Any, question: str | None = "喂", **changes: Any) -> Row:
+    """A detail row that is a dialogue turn."""
+    row = {
+        "id": f"d-{record_id}-{sequence}",
+        "record_id": record_id,
+        "callid": "k",
+        "sequence": sequence,
+        "notify": TURN,
+        "question": question,
+        "answer_content": "您好",
+    }
+    return row | changes
+
+
+def write_source(
+    path: Path,
+    records: Mapping[str, Sequence[Row]],
+    turns: Mapping[str, Sequence[Row]] | None = None,
+    tasks: Iterable[tuple[Any, ...]] = (TASK,),
+) -> Path:
+    """Write a call database: rows by table suffix (`_2025_11`, or empty in the single layout)."""
+    turns = turns or {}
+    with replacing(path) as connection:
+        writer = SourceWriter(connection, sorted({*records, *turns}))
+        connection.executemany("INSERT INTO autodialer_task VALUES (?, ?, ?)", tasks)
+        for suffix, rows in records.items():
+            writer.write_records(suffix, [[row[name] for name in RECORD_COLUMNS] for row in rows])
+        for suffix, rows in turns.items():
+            writer.write_details(suffix, [list(row.values()) for row in rows])
+    return path
+
+
+def call_database(path: Path, **options: Any) -> CallDatabase:
+    """A call database over a SQLite file, with a clock that stands still."""
+    usual = {"history_start": date(2025, 7, 1), "clock": lambda: READ_AT}
+    return CallDatabase(url=sa.URL.create("sqlite", database=str(path)), **(usual | options))
+
+
+def read_records(source: CallDatabase, *days: date) -> list[Row]:
+    """The records of days, as one read."""
+    return source.records(days, CALL_RECORDS_RAW.schema.to_pyarrow()).read_all().to_pylist()
+
+
+def read_turns(source: CallDatabase, *days: date) -> list[Row]:
+    """The turns of the days' calls, as one read."""
+    return source.turns(days, CALL_TURNS_RAW.schema.to_pyarrow()).read_all().to_pylist()
+
+
+def table_of(contract: Contract, rows: Sequence[Row]) -> ir.Table:
+    """A table of a contract in memory."""
+    schema = pa.schema([field.with_nullable(True) for field in contract.schema.to_pyarrow()])
+    return ibis.memtable(pa.Table.from_pylist(list(rows), schema=schema))
+
+
+def raw(number: int = 1, **changes: Any) -> Row:
+    """A good row of call_records_raw."""
+    read = {
+        "tenant_id": "default",
+        "call_date": MONDAY,
+        "calldate": NOON,
+        "unreadable": None,
+        "source_table": TABLE,
+        "extracted_at": datetime(2025, 12, 1),
+    }
+    return record(number) | read | changes
+
+
+def tasks_table(*task_ids: str) -> ir.Table:
+    """A table call_tasks with these tasks."""
+    return table_of(
+        CALL_TASKS,
+        [
+            {"tenant_id": "default", "task_id": task_id, "task_name": f"任务 {task_id}"}
+            for task_id in task_ids
+        ],
+    )
