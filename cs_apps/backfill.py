@@ -20,12 +20,14 @@ from dagster._core.storage.tags import (
     REPOSITORY_LABEL_TAG,
 )
 from dagster._core.utils import make_new_run_id
+from dagster_shared.error import SerializableErrorInfo
 
 from cs_assets.calendar import Calendar, Grain, periods_between
 from cs_assets.contracts import Contract
-from cs_resources.errors import ConfigurationError
+from cs_resources.errors import ConfigurationError, PlatformError
 
 _LOCATION = "__repository__@customer_success"
+_FOR_THE_OPERATOR = {kind.__name__ for kind in PlatformError.__subclasses__()}
 EventListener: TypeAlias = Callable[[dg.DagsterEvent], None]
 
 
@@ -82,12 +84,29 @@ def select_contracts(selection: str, contracts: Sequence[Contract]) -> list[Cont
     return chosen
 
 
+def last_day(calendar: Calendar) -> date | None:
+    """Return the last day of history that is over; None if there is none yet."""
+    key = calendar.partitions(Grain.DAY).get_last_partition_key()
+    return date.fromisoformat(key) if key else None
+
+
 def plan(
     contracts: Iterable[Contract], graph: AssetGraph, calendar: Calendar, first: date, last: date
 ) -> list[Wave]:
-    """Return the runs that make these assets for every period that overlaps the days."""
+    """Return the runs that make these assets for every period that overlaps the days.
+
+    Raises ValueError if one of the days lies outside of history or is not over yet.
+    """
     days = calendar.clip(first, last)
-    left = {contract.asset_key: contract.grain for contract in contracts}
+    newest = last_day(calendar)
+    if newest is None or last > newest:
+        raise ValueError(f"{last} is not over yet; the last day that can be made is {newest}")
+    # assets that one step makes cannot be had apart
+    left = {
+        key: contract.grain
+        for contract in contracts
+        for key in graph.get(contract.asset_key).execution_set_asset_keys
+    }
     waves = []
     while left:
         ready = _next_wave(left, graph)
@@ -179,8 +198,16 @@ def _problems(result: dg.ExecuteInProcessResult) -> Iterator[str]:
             if data.user_failure_data:
                 text = data.user_failure_data.description
             else:
-                error = data.error
-                while error and error.cause:
-                    error = error.cause
-                text = error.message.strip() if error else "failed"
+                text = _message(data.error)
             yield f"{event.step_key}: {text}"
+
+
+def _message(error: SerializableErrorInfo | None) -> str:
+    """Return what was said for the operator; if nothing was, the first cause of the failure."""
+    text = "failed"
+    while error:
+        text = error.message.strip()
+        if error.cls_name in _FOR_THE_OPERATOR:
+            return text.removeprefix(f"{PlatformError.__module__}.{error.cls_name}: ")
+        error = error.cause
+    return text

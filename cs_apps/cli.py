@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cs_apps.backfill import Wave, plan, run_waves, select_contracts
+from cs_apps.backfill import Wave, last_day, plan, run_waves, select_contracts
 from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
 from cs_apps.home import PROJECT, open_instance, prepare_home
 from cs_assets.calendar import parse_date_or_period
@@ -83,6 +83,7 @@ def sample_data(
     if layout not in ("monthly", "single"):
         raise typer.BadParameter("--layout is monthly or single")
     settings = load_settings()
+    prepare_home(settings)
     sample = write_samples(settings, scale, layout)
     console.print(f"{sample.calls:,} call records, {sample.turns:,} turns: {sample.path}")
     for kind, rows in sample.defects.items():
@@ -127,19 +128,18 @@ def ui(
 
 
 def _span(first: str, last: str, settings: Settings) -> tuple[date, date]:
-    """Turn --from and --to into days; periods are cut to the history that there is."""
+    """Turn --from and --to into days; periods are cut to the history that there is so far."""
+    start, end = settings.cs_history_start, last_day(settings.calendar) or date.max
     days = []
     for option, text, side in (("--from", first, 0), ("--to", last, 1)):
         try:
             span = parse_date_or_period(text)
         except ValueError as error:
             raise PlatformError(f"{option}: {error}") from None
-        day = span[side]
-        if span[0] != span[1]:
-            day = max(day, settings.cs_history_start) if side == 0 else day
-            if side == 1 and settings.cs_history_end:
-                day = min(day, settings.cs_history_end)
-        days.append(day)
+        is_cut = span[0] != span[1] and span[0] <= end and span[1] >= start
+        days.append((max(span[0], start), min(span[1], end))[side] if is_cut else span[side])
+    if days[0] > days[1]:
+        raise PlatformError(f"--from ({days[0]}) lies after --to ({days[1]})")
     return days[0], days[1]
 
 

@@ -8,9 +8,8 @@ of each row's canonical text, taken as a 64-bit number, summed exactly over the 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import ibis
@@ -20,6 +19,8 @@ from cs_assets.contracts import UNPARTITIONED, Contract
 
 ROW_NUMBER = "file_row_number"
 PARTITION = "partition_value"
+FIRST_ROWS = "first_rows"
+RULE = "rule"
 PREVIEW_ROWS = 5
 SAMPLE_ROWS = 20
 _MISSING = "~"
@@ -34,6 +35,11 @@ def _md5_lower(text: str) -> ibis.expr.datatypes.uint64:
 @ibis.udf.agg.builtin(name="min")  # type: ignore[untyped-decorator]
 def _smallest(value: int, count: int) -> list[int]:  # type: ignore[empty-body]
     """The `count` smallest values of the group."""
+
+
+@ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
+def _quick_hash(value) -> ibis.expr.datatypes.uint64:  # type: ignore[no-untyped-def]
+    """The engine's own hash: equal values have equal ones, the rest is chance."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,19 @@ def canonical_text(table: ir.Table, contract: Contract) -> ir.StringValue:
             continue
         value: Any = table[column.name]
         if column.type.is_string():
-            text = value.length().cast("string") + ":" + value
+            parts += _with_length(value)
         elif column.type.is_boolean():
-            text = value.cast("int8").cast("string")
+            parts.append(value.cast("int8").cast("string").fill_null(_MISSING))
+        elif column.type.is_numeric() or column.type.is_temporal():
+            parts.append(value.cast("string").fill_null(_MISSING))
         else:
-            text = value.cast("string")
-        parts.append(text.fill_null(_MISSING) if column.nullable else text)
-    return reduce(lambda left, right: left + _SEPARATOR + right, parts)
+            parts += _with_length(value.cast("string"))
+    # joined in one go: a chain of `+` would copy the text once per column
+    return ibis.literal(_SEPARATOR).join(parts)
+
+
+def _with_length(text: Any) -> list[ir.StringValue]:
+    return [text.length().cast("string").fill_null(_MISSING), text.fill_null("")]
 
 
 def row_rules(table: ir.Table, contract: Contract) -> dict[str, Any]:
@@ -102,8 +114,9 @@ def row_rules(table: ir.Table, contract: Contract) -> dict[str, Any]:
 
 
 def _with_partition(table: ir.Table, contract: Contract) -> ir.Table:
-    value = table[contract.partition_column] if contract.partition_column else UNPARTITIONED
-    return table.mutate(**{PARTITION: ibis.literal(value) if isinstance(value, str) else value})
+    if contract.grain is None or contract.partition_column is None:
+        return table.mutate(**{PARTITION: ibis.literal(UNPARTITIONED)})
+    return table.mutate(**{PARTITION: table[contract.partition_column]})
 
 
 def audit_query(table: ir.Table, contract: Contract, sums: Sequence[str] = ()) -> ir.Table:
@@ -111,54 +124,66 @@ def audit_query(table: ir.Table, contract: Contract, sums: Sequence[str] = ()) -
 
     `table` has the contract's columns plus `file_row_number`. Columns of the answer:
     `partition_value`, `rows`, `hash_sum`, `first_rows`, `rule_<i>` in the order of
-    `row_rules`, `sum_<i>` in that of `sums`, and `duplicates` (rows beyond the first of a key).
+    `row_rules`, `sum_<i>` in that of `sums`, and `key_hashes` (at most as many as keys).
     """
     staged = _with_partition(table, contract)
-    rules = row_rules(staged, contract)
-    answer = staged.group_by(PARTITION).agg(
+    key = ibis.struct({name: staged[name] for name in contract.key}) if contract.key else None
+    return staged.group_by(PARTITION).agg(
         rows=staged.count(),
         # as text: DuckDB adds up 128 bits, Ibis would read 64
         hash_sum=_md5_lower(canonical_text(staged, contract)).sum().cast("string"),
         first_rows=_smallest(staged[ROW_NUMBER], PREVIEW_ROWS),
+        key_hashes=staged.count() if key is None else _quick_hash(key).nunique(),
         **{
             f"rule_{i}": broken.fill_null(False).sum().cast("int64")
-            for i, broken in enumerate(rules.values())
+            for i, broken in enumerate(row_rules(staged, contract).values())
         },
         **{f"sum_{i}": staged[name].sum().cast("int64") for i, name in enumerate(sums)},
     )
-    if not contract.key:
-        return answer.mutate(duplicates=ibis.literal(0, "int64"))
-    return answer.left_join(_duplicates(staged, contract), PARTITION).select(
-        answer, duplicates=ibis._.duplicates.fill_null(0)
-    )
 
 
-def _duplicates(staged: ir.Table, contract: Contract) -> ir.Table:
-    columns = list(dict.fromkeys([PARTITION, *contract.key]))
-    keys = staged.group_by(columns).agg(copies=staged.count())
+def may_repeat_keys(answer: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell from the rows of `audit_query` whether `repeated_keys` must be asked.
+
+    Equal keys have equal hashes, so fewer hashes than rows come before any repeated key; counting
+    hashes takes half the memory of grouping by the keys themselves.
+    """
+    return any(row["key_hashes"] < row["rows"] for row in answer)
+
+
+def repeated_keys(table: ir.Table, contract: Contract) -> ir.Table:
+    """One row per partition that repeats keys: `duplicates`, the rows beyond the first of a key."""
+    staged = _with_partition(table, contract)
+    keys = staged.group_by(_key_columns(contract)).agg(copies=staged.count())
     repeated = keys.filter(keys.copies > 1)
     return repeated.group_by(PARTITION).agg(duplicates=(repeated.copies - 1).sum().cast("int64"))
 
 
+def _key_columns(contract: Contract) -> list[str]:
+    return list(dict.fromkeys([PARTITION, *contract.key]))
+
+
 def read_audit(
-    answer: Sequence[dict[str, Any]], contract: Contract, sums: Sequence[str] = ()
+    answer: Sequence[Mapping[str, Any]],
+    contract: Contract,
+    sums: Sequence[str] = (),
+    repeated: Sequence[Mapping[str, Any]] = (),
 ) -> list[PartitionAudit]:
-    """Turn the rows of `audit_query` into findings, sorted by partition key."""
+    """Turn the rows of `audit_query` and `repeated_keys` into findings, sorted by partition key."""
+    duplicates = {row[PARTITION]: row["duplicates"] for row in repeated}
     names = list(row_rules(contract.schema_table(), contract))
     found = []
     for row in answer:
         if row[PARTITION] is None:
             raise ValueError(
-                f"{contract.asset_name}: {row['rows']} rows have no {contract.partition_column}, "
-                "so they belong to no partition; give every row its partition before publishing"
+                f"{row['rows']} rows have no {contract.partition_column}, so they belong to no "
+                "partition; give every row its partition before publishing"
             )
         broken = [
             BrokenRule(name, row[f"rule_{i}"]) for i, name in enumerate(names) if row[f"rule_{i}"]
         ]
-        if row["duplicates"]:
-            broken.append(
-                BrokenRule(f"key ({', '.join(contract.key)}) repeated", row["duplicates"])
-            )
+        if copies := duplicates.get(row[PARTITION]):
+            broken.append(BrokenRule(f"key ({', '.join(contract.key)}) repeated", copies))
         found.append(
             PartitionAudit(
                 partition_key=contract.partition_key(row[PARTITION]),
@@ -172,11 +197,23 @@ def read_audit(
     return sorted(found, key=lambda audit: audit.partition_key)
 
 
-def broken_rows(table: ir.Table, contract: Contract, rule: str, partition: object) -> ir.Table:
-    """Return at most 20 rows of a partition that break a row rule, or repeat the key."""
-    staged = _with_partition(table, contract).filter(ibis._[PARTITION] == ibis.literal(partition))
+def broken_rows(table: ir.Table, contract: Contract, names: Sequence[str]) -> ir.Table:
+    """Return the numbers of at most 20 rows that break a rule, per partition and rule.
+
+    `names` are rules found broken by the audit, the repeated key among them. Columns of the answer:
+    `partition_value`, `rule`, `first_rows`.
+    """
+    staged = _with_partition(table, contract)
     rules = row_rules(staged, contract)
-    if rule in rules:
-        return staged.filter(rules[rule]).limit(SAMPLE_ROWS)
-    copies = staged.mutate(copies=staged.count().over(group_by=list(contract.key)))
-    return copies.filter(copies.copies > 1).limit(SAMPLE_ROWS)
+    found = []
+    for name in names:
+        if name in rules:
+            broken = staged.filter(rules[name])
+        else:
+            copies = staged.count().over(group_by=_key_columns(contract))
+            broken = staged.filter(copies > 1)
+        numbers = broken.group_by(PARTITION).agg(
+            **{FIRST_ROWS: _smallest(broken[ROW_NUMBER], SAMPLE_ROWS)}
+        )
+        found.append(numbers.mutate(**{RULE: ibis.literal(name)}))
+    return ibis.union(*found)

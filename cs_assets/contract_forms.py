@@ -19,7 +19,10 @@ MASK = "•••"
 def sql_type(type_: dt.DataType) -> sa.types.TypeEngine[Any]:
     """Return the SQLAlchemy type that holds an Ibis type on every supported database."""
     if isinstance(type_, dt.Decimal):
-        return sa.Numeric(type_.precision, type_.scale)
+        # SQLite has no decimals; what its floats cannot keep is refused when it is loaded
+        return sa.Numeric(type_.precision, type_.scale).with_variant(
+            sa.Double(asdecimal=True, decimal_return_scale=type_.scale), "sqlite"
+        )
     if type_.is_integer():
         return sa.BigInteger()
     if type_.is_floating():

@@ -20,45 +20,10 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from cs_resources.call_values import Placing, RowReader, midnight
+from cs_resources.call_schema import COLUMNS, DECLARED, DETAILS, RECORDS, TASKS, TURN
+from cs_resources.call_values import INSTANT, Placing, RowReader, midnight
 from cs_resources.errors import SourceError
 
-TASKS, RECORDS, DETAILS = (
-    "autodialer_task",
-    "autodialer_call_record",
-    "autodialer_call_record_detail",
-)
-TURN = "asrmessage_notify"
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    TASKS: {"uuid": "text", "name": "text", "created_at": "instant"},
-    RECORDS: {
-        "id": "text",
-        "task_id": "text",
-        "customer_id": "text",
-        "callee": "text",
-        "callid": "text",
-        "calldate": "instant",
-        "duration": "integer",
-        "bill": "integer",
-        "rounds": "integer",
-        "hangup_disposition": "integer",
-        "intention_results": "text",
-    },
-    DETAILS: {
-        "id": "text",
-        "record_id": "text",
-        "callid": "text",
-        "sequence": "integer",
-        "notify": "text",
-        "question": "text",
-        "answer_content": "text",
-    },
-}
-_DECLARED: Mapping[str, tuple[type[sa.types.TypeEngine[Any]], ...]] = {
-    "text": (sa.String, sa.Uuid, sa.Enum),
-    "integer": (sa.Integer, sa.Boolean),
-    "instant": (sa.DateTime, sa.TIMESTAMP),
-}
 _BATCH_ROWS = 20_000
 
 
@@ -97,7 +62,13 @@ class CallDatabase:
                 f"CALL_SOURCE_URL: there is no file {database}. Give the URL of your call "
                 "database, or make the sample with `cs sample-data`."
             )
-        return sa.create_engine(self.url)
+        try:
+            return sa.create_engine(self.url)
+        except (ImportError, sa.exc.ArgumentError) as error:
+            raise SourceError(
+                f"CALL_SOURCE_URL: no driver for {self.url.drivername} ({error}); give a URL that "
+                "begins with mysql+pymysql:// or sqlite:///."
+            ) from error
 
     def tables(self, first: date, last: date) -> list[CallTables]:
         """Return the tables that can hold calls of these days, oldest first, columns checked.
@@ -109,7 +80,7 @@ class CallDatabase:
             pairs = [self._pair(self.suffix, None)]
         else:
             pairs = [self._pair(f"{month:%Y_%m}", month) for month in self._months(found)]
-            oldest = _add_months(first.replace(day=1), -self.lookback_months)
+            oldest = self._oldest_month(first)
             pairs = [pair for pair in pairs if pair.month and oldest <= pair.month <= last]
         for pair in pairs:
             for table, kind in ((pair.records, RECORDS), (pair.details, DETAILS)):
@@ -121,6 +92,16 @@ class CallDatabase:
                     )
                 self._check_columns(table, kind)
         return pairs
+
+    def months_without_table(self, first: date, last: date) -> list[str]:
+        """Return the months (`YYYY_MM`) since the oldest table that have no table of these days."""
+        months = self._months(self._table_names())
+        if self.layout == "single" or not months:
+            return []
+        oldest = max(months[0], self._oldest_month(first))
+        count = (last.year - oldest.year) * 12 + last.month - oldest.month + 1
+        wanted = [_add_months(oldest, number) for number in range(count)]
+        return [f"{month:%Y_%m}" for month in wanted if month not in months]
 
     def require_tables(self, seen: set[str], days: Sequence[date]) -> None:
         """Raise SourceError if a table that held calls, and can hold these days', is gone."""
@@ -162,25 +143,39 @@ class CallDatabase:
         `extracted_at`.
         """
         return pa.RecordBatchReader.from_batches(
-            schema, self._stream(days, schema, self._record_query, _COLUMNS[RECORDS])
+            schema,
+            self._stream(
+                self.tables(days[0], days[-1]), days, schema, self._record_query, COLUMNS[RECORDS]
+            ),
         )
 
     def turns(self, days: Sequence[date], schema: pa.Schema) -> pa.RecordBatchReader:
-        """Stream the dialogue turns of the calls of consecutive days, as `records` does."""
-        kinds = {name: kind for name, kind in _COLUMNS[DETAILS].items() if name != "notify"}
+        """Stream the dialogue turns of the calls of consecutive days, as `records` does.
+
+        In no order, with `sequence` as the source has it: it counts other events too, and may be
+        missing.
+        """
+        schema = pa.schema([field.with_nullable(True) for field in schema])
+        kinds = {name: kind for name, kind in COLUMNS[DETAILS].items() if name != "notify"}
         return pa.RecordBatchReader.from_batches(
             schema,
-            self._stream(days, schema, self._turn_query, {**kinds, "calldate": "instant"}),
+            self._stream(
+                self.tables(days[0], days[-1]),
+                days,
+                schema,
+                self._turn_query,
+                {**kinds, INSTANT: "instant"},
+            ),
         )
 
     def _stream(
         self,
+        pairs: Sequence[CallTables],
         days: Sequence[date],
         schema: pa.Schema,
         query: Any,
         kinds: Mapping[str, str],
     ) -> Iterator[pa.RecordBatch]:
-        pairs = self.tables(days[0], days[-1])
         options = {"stream_results": True, "yield_per": _BATCH_ROWS}
         with self.engine.connect().execution_options(**options) as connection:
             for pair in pairs:
@@ -236,11 +231,14 @@ class CallDatabase:
     def _undated_day(self, pair: CallTables) -> date:
         return max(pair.month or self.history_start, self.history_start)
 
+    def _oldest_month(self, first: date) -> date:
+        return _add_months(first.replace(day=1), -self.lookback_months)
+
     def _months(self, found: set[str]) -> list[date]:
         return sorted(month for name in found if (month := self._month(name)))
 
     def _month(self, table: str) -> date | None:
-        pattern = re.escape(self._name(RECORDS)) + r"_([0-9]{4})_(0[1-9]|1[0-2])"
+        pattern = re.escape(self._name(RECORDS)) + r"_([1-9][0-9]{3})_(0[1-9]|1[0-2])"
         match = re.fullmatch(pattern, table)
         return date(int(match[1]), int(match[2]), 1) if match else None
 
@@ -255,7 +253,7 @@ class CallDatabase:
         """Return a table by its usual column names; values come as the driver gives them."""
         columns: list[sa.Column[Any]] = [
             sa.Column(sa.quoted_name(self._name_of_column(kind, column), True), key=column)
-            for column in _COLUMNS[kind]
+            for column in COLUMNS[kind]
         ]
         return sa.Table(sa.quoted_name(name, True), sa.MetaData(), *columns)
 
@@ -275,14 +273,14 @@ class CallDatabase:
         have = {
             column["name"]: column["type"] for column in sa.inspect(self.engine).get_columns(table)
         }
-        for column, expected in _COLUMNS[kind].items():
+        for column, expected in COLUMNS[kind].items():
             name = self._name_of_column(kind, column)
             if name not in have:
                 raise SourceError(
                     f"table {table} has no column {name}; it has {', '.join(have)}. If the column "
                     f'has another name, set CALL_SOURCE_NAMES={{"{kind}.{column}": "…"}}.'
                 )
-            if not isinstance(have[name], _DECLARED[expected]):
+            if not isinstance(have[name], DECLARED[expected]):
                 raise SourceError(
                     f"column {name} of table {table} is declared {have[name]}, expected "
                     f"{expected}. Restore its type, or name another column in CALL_SOURCE_NAMES."

@@ -10,12 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 _TYPES = {"text": pa.string(), "integer": pa.int64(), "instant": pa.timestamp("us")}
+_FITTING: Mapping[str, set[type]] = {
+    "text": {str, NoneType},
+    "integer": {int, NoneType},
+    "instant": {str, datetime, NoneType},
+}
+"""Python types that Arrow may convert; it would cut 1.5 to 1 and take 1.5 or bytes for a date."""
 INSTANT = "calldate"
 _UNFIT = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
@@ -94,12 +101,18 @@ class RowReader:
 
 
 def midnight(day: date) -> str:
-    """Return a day's beginning in the form that compares rightly as text and as a DATETIME."""
-    return f"{day.isoformat()} 00:00:00"
+    """Return a day's beginning in the form that compares rightly as a DATETIME and as text.
+
+    Without the hour, since the text `2025-11-24` sorts before `2025-11-24 00:00:00`.
+    """
+    return day.isoformat()
 
 
 def _convert(values: Sequence[Any], kind: str) -> pa.Array:
-    if kind == "instant" and any(isinstance(value, str) for value in values):
+    types = set(map(type, values))
+    if strange := types - _FITTING[kind]:
+        raise pa.ArrowTypeError(f"{strange} in a column of kind {kind}")
+    if kind == "instant" and str in types:
         return pa.array(values, pa.string()).cast(_TYPES[kind])
     return pa.array(values, _TYPES[kind])
 

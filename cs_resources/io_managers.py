@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 from dagster._core.execution.context.system import StepExecutionContext
@@ -61,22 +60,34 @@ class StorageIOManager(dg.IOManager):
         )
         if (context.definition_metadata or {}).get(OPEN_END):
             keys = loaded_keys(self.storage.lake, contract, keys)
-        table = self.storage.store(contract).read(contract, keys)
-        return self._in_form(table, context.dagster_type.typing_type, contract)
+        return self._in_form(contract, keys, context.dagster_type.typing_type)
 
-    def _in_form(
-        self, table: ir.Table | pa.RecordBatchReader, form: object, contract: Contract
-    ) -> object:
-        if isinstance(table, pa.RecordBatchReader) and form is ir.Table:
-            return self.storage.stager.held(table, contract)
-        if form is pd.DataFrame:
-            arrow = (
-                table.read_all() if isinstance(table, pa.RecordBatchReader) else table.to_pyarrow()
-            )
-            return arrow.to_pandas()
-        if form is pa.RecordBatchReader and isinstance(table, ir.Table):
-            return table.to_pyarrow_batches()
-        return table
+    def _in_form(self, contract: Contract, keys: list[str], form: object) -> object:
+        if form is pa.RecordBatchReader or form is pd.DataFrame:
+            reader = self.storage.stream(contract, keys)
+            return to_pandas(reader, contract) if form is pd.DataFrame else reader
+        return self.storage.read(contract, keys)
+
+
+def to_pandas(reader: pa.RecordBatchReader, contract: Contract) -> pd.DataFrame:
+    """Return rows as a frame that keeps the contract's pandera schema.
+
+    Integers and flags that may be missing get pandas' nullable types: as floats, the large ones
+    would lose digits.
+    """
+    frame: pd.DataFrame = reader.read_all().to_pandas(types_mapper=_nullable_type)
+    plain = {
+        column.name: "int64" if column.type.is_integer() else "bool"
+        for column in contract.columns
+        if not column.nullable and (column.type.is_integer() or column.type.is_boolean())
+    }
+    return frame.astype(plain)
+
+
+def _nullable_type(type_: pa.DataType) -> pd.api.extensions.ExtensionDtype | None:
+    if pa.types.is_integer(type_):
+        return pd.Int64Dtype()
+    return pd.BooleanDtype() if pa.types.is_boolean(type_) else None
 
 
 def loaded_keys(lake: Lake, contract: Contract, keys: list[str]) -> list[str]:

@@ -10,21 +10,25 @@ files.
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_resources.duckdb_session import DuckDBSession
-from cs_resources.errors import MissingPartitionError, StaleWriterError
+from cs_resources.errors import ConfigurationError, MissingPartitionError, StaleWriterError
 from cs_resources.staging import Staged
+from cs_resources.streams import aside, stream
 from cs_resources.writing import Provenance, Ticket, missing_text, version_number
 
 _TABLE_OPTIONS = {
@@ -43,7 +47,16 @@ class Lake:
     reached: Callable[[str], None] = lambda point: None
 
     def uri(self, contract: Contract) -> Path:
-        """Folder of the contract's table."""
+        """Folder of the contract's table.
+
+        Raises ConfigurationError for a path that readers would take for values of a column.
+        """
+        folders = {part.partition("=")[0] for part in self.root.parts if "=" in part}
+        if taken := folders & set(contract.column_names):
+            raise ConfigurationError(
+                f"LAKE_URL: {self.root} would be read as the column {', '.join(taken)} of "
+                f"{contract.asset_name}; choose a path without `name=value`"
+            )
         return self.root / contract.system / contract.table_name
 
     def open(self, contract: Contract, partitions: Sequence[str]) -> Ticket:
@@ -51,8 +64,18 @@ class Lake:
         table = self._table(contract) or self._create(contract)
         return Ticket(contract, tuple(partitions), base=table)
 
+    def require_current(self, ticket: Ticket, partitions: Iterable[str]) -> None:
+        """Raise StaleWriterError if others published a partition since `open` or `publish`."""
+        table = self._table(ticket.contract)
+        if table is None or table.version() == ticket.base.version():
+            return
+        for key in partitions:
+            name = f"content_hash/{key}"
+            if table.transaction_version(name) != ticket.base.transaction_version(name):
+                raise _stale(ticket.contract, [key])
+
     def publish(self, ticket: Ticket, staged: Staged, provenance: Provenance) -> None:
-        """Replace the staged file's good partitions in one commit.
+        """Replace the staged file's good partitions in one commit; renew the ticket.
 
         Raises StaleWriterError when another writer replaced one of them since `open`.
         """
@@ -71,11 +94,10 @@ class Lake:
                 commit_properties=_commit(staged, partitions, provenance),
             )
         except CommitFailedError as error:
-            raise StaleWriterError(
-                f"{staged.contract.asset_name}: another run published one of the partitions "
-                f"{partitions[0]} … {partitions[-1]} after this run had begun; its result stands "
-                "and this run's rows were discarded. Run again if newer inputs should count."
-            ) from error
+            now = self._table(staged.contract)
+            if now is None or now.version() == ticket.base.version():
+                raise  # nobody else was there: the folder could not be written
+            raise _stale(staged.contract, partitions) from error
         self.reached("lake: committed")
 
     def read(self, contract: Contract, partitions: Sequence[str]) -> ir.Table:
@@ -83,16 +105,18 @@ class Lake:
 
         Raises MissingPartitionError naming every wanted partition that was never published.
         """
-        published = self.published(contract, partitions)
-        if missing := [key for key in partitions if key not in published]:
-            raise MissingPartitionError(missing_text(contract, missing))
-        table = self._table(contract)
-        wanted = [str(contract.partition_value(key)) for key in partitions]
-        filters = [(contract.partition_column, "in", wanted)] if contract.partition_column else None
-        files = table.file_uris(file_pruning_predicate=filters) if table and wanted else []
+        files = self._files(contract, partitions)
         if not files:
             return ibis.memtable(contract.schema.to_pyarrow().empty_table())
-        return self._scan(contract, sorted(files))
+        return self._scan(contract, files)
+
+    def stream(self, contract: Contract, partitions: Sequence[str]) -> pa.RecordBatchReader:
+        """Return what `read` does, batch by batch, whatever else is read meanwhile."""
+        files = self._files(contract, partitions)
+        if not files:
+            return pa.RecordBatchReader.from_batches(contract.schema.to_pyarrow(), [])
+        alone = replace(self, session=aside(self.session))
+        return stream(alone.session, alone._scan(contract, files), _BATCH_ROWS)
 
     def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, int]:
         """Map each partition that was published to its version number (of its content hash)."""
@@ -136,20 +160,39 @@ class Lake:
         return dict(zip(keys, sums["size_bytes_sum"].to_pylist(), strict=True))
 
     def _rows(self, staged: Staged, partitions: Sequence[str]) -> pa.RecordBatchReader:
-        rows = self.session.parquet([str(staged.path)], f"publish_{staged.contract.name}")
-        if staged.failures and (column := staged.contract.partition_column):
-            values = [staged.contract.partition_value(key) for key in partitions]
-            rows = rows.filter(rows[column].isin(values))
-        reader = rows.to_pyarrow_batches(chunk_size=_BATCH_ROWS)
-        return pa.RecordBatchReader.from_batches(reader.schema, self._counted(reader))
+        schema = pq.read_schema(staged.path)
+        return pa.RecordBatchReader.from_batches(schema, self._batches(staged, partitions))
 
-    def _counted(self, reader: pa.RecordBatchReader) -> Iterable[pa.RecordBatch]:
-        for batch in reader:
-            self.reached("lake: writing")
-            yield batch
+    def _batches(self, staged: Staged, partitions: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        column = staged.contract.partition_column if staged.failures else None
+        values = [staged.contract.partition_value(key) for key in partitions]
+        missing = sum(staged.audits[key].rows for key in partitions)
+        with pq.ParquetFile(staged.path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS):
+                self.reached("lake: writing")
+                if column:
+                    wanted = pa.array(values, batch[column].type)
+                    batch = batch.filter(pc.is_in(batch[column], value_set=wanted))
+                missing -= batch.num_rows
+                yield batch
+        if missing:
+            raise RuntimeError(
+                f"{staged.contract.asset_name}: {missing} of the audited rows are not in the "
+                "staged file; nothing is committed"
+            )
 
-    def _scan(self, contract: Contract, files: list[str]) -> ir.Table:
+    def _files(self, contract: Contract, partitions: Sequence[str]) -> list[str]:
+        published = self.published(contract, partitions)
+        if missing := [key for key in partitions if key not in published]:
+            raise MissingPartitionError(missing_text(contract, missing))
+        table = self._table(contract)
+        wanted = [str(contract.partition_value(key)) for key in partitions]
+        filters = [(contract.partition_column, "in", wanted)] if contract.partition_column else None
+        return table.file_uris(file_pruning_predicate=filters) if table and wanted else []
+
+    def _scan(self, contract: Contract, uris: Iterable[str]) -> ir.Table:
         is_partitioned = contract.partition_column is not None
+        files = sorted(unquote(uri) for uri in uris)
         table = self.session.parquet(
             files, contract.name, hive_partitioning=is_partitioned, union_by_name=True
         )
@@ -177,6 +220,14 @@ class Lake:
             description=contract.description,
             configuration=_TABLE_OPTIONS,
         )
+
+
+def _stale(contract: Contract, partitions: Sequence[str]) -> StaleWriterError:
+    return StaleWriterError(
+        f"{contract.asset_name}: another run published one of the partitions {partitions[0]} … "
+        f"{partitions[-1]}, or gave the table a new column, after this run had begun; its result "
+        "stands and this run's rows were discarded. Run again if newer inputs should count."
+    )
 
 
 def _commit(staged: Staged, partitions: Sequence[str], provenance: Provenance) -> CommitProperties:

@@ -13,19 +13,20 @@ from typing import Any, Literal, Self
 
 import sqlalchemy as sa
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from cs_assets.calendar import Calendar
 from cs_resources.errors import ConfigurationError
 
 HOME_SETTINGS = "settings.env"
+_ENCODING = "utf-8-sig"  # a byte order mark would become part of the first name
 
 
 class Settings(BaseSettings):
     """Settings of one installation; field names in upper case are the environment variables."""
 
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file_encoding=_ENCODING, extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     cs_home: Path = Field(Path(".cs"), description="Folder of everything the installation owns.")
@@ -53,7 +54,10 @@ class Settings(BaseSettings):
         description="JSON from the usual table and `table.column` names to this installation's.",
     )
     call_source_lookback_months: int = Field(
-        12, ge=0, description="How many months after its own a monthly table may hold calls."
+        12,
+        ge=0,
+        le=1200,
+        description="How many months after its own a monthly table may hold calls.",
     )
     duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
@@ -74,6 +78,12 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
 
+    @field_validator("cs_timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        Calendar(timezone=value, history_start=date(2025, 1, 1))
+        return value
+
     @field_validator("lake_url")
     @classmethod
     def _local_lake(cls, value: str) -> str:
@@ -86,8 +96,8 @@ class Settings(BaseSettings):
     def _parsable(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value():
             try:
-                sa.make_url(value.get_secret_value())
-            except sa.exc.ArgumentError as error:
+                sa.make_url(value.get_secret_value()).get_dialect()
+            except (sa.exc.ArgumentError, ImportError, ValueError) as error:
                 # the URL may hold a password: it is not repeated here
                 raise ValueError(
                     "not an SQLAlchemy URL; expected e.g. sqlite:////data/warehouse.sqlite"
@@ -95,8 +105,8 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _calendar_is_possible(self) -> Self:
-        self.calendar  # noqa: B018  raises when time zone or history is impossible
+    def _history_is_possible(self) -> Self:
+        self.calendar  # noqa: B018  raises when history ends before it starts
         return self
 
     @property
@@ -169,8 +179,8 @@ def _url(value: SecretStr) -> sa.URL | None:
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; raises ConfigurationError listing every wrong one, without secrets."""
-    home = Path(overrides.get("cs_home") or _home_from_environment()).expanduser().resolve()
     try:
+        home = Path(overrides.get("cs_home") or _home_from_environment()).expanduser().resolve()
         return Settings(
             _env_file=(home / HOME_SETTINGS, Path(".env")),  # type: ignore[call-arg]
             **overrides,
@@ -182,11 +192,21 @@ def load_settings(**overrides: Any) -> Settings:
             for problem in error.errors(include_url=False, include_input=False)
         ]
         raise ConfigurationError("\n".join(lines)) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f".env, {HOME_SETTINGS}: not UTF-8; save the file as UTF-8"
+        ) from None
+    except SettingsError as error:
+        # the message names the field, not the value: a mapping that is no JSON
+        name = str(error).split('"')[1].upper() if '"' in str(error) else "settings"
+        raise ConfigurationError(f'{name}: not valid JSON; expected e.g. {{"a": "b"}}') from None
 
 
 def _home_from_environment() -> str:
     class _Home(BaseSettings):
-        model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+        model_config = SettingsConfigDict(
+            env_file=".env", env_file_encoding=_ENCODING, extra="ignore", env_ignore_empty=True
+        )
         cs_home: str = os.fspath(Path(".cs"))
 
     return _Home().cs_home

@@ -6,6 +6,7 @@ Belongs here: how a write transaction begins, how rows get in fast. Must not: wh
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 import sqlalchemy as sa
 
-from cs_resources.errors import ConfigurationError
+from cs_resources.duckdb_session import DuckDBSession
+from cs_resources.errors import ConfigurationError, ContractError
+from cs_resources.streams import stream
 
 _BATCH_ROWS = 20_000
 
@@ -34,8 +37,10 @@ class Dialect(ABC):
         """Keep other writers of the asset out until the transaction ends."""
 
     @abstractmethod
-    def load(self, connection: sa.Connection, table: sa.Table, rows: ir.Table) -> Iterator[int]:
-        """Insert the rows in batches; yield the number of rows of each."""
+    def load(
+        self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table
+    ) -> Iterator[int]:
+        """Insert the rows, a table of the session, in batches; yield the number of rows of each."""
 
 
 class Sqlite(Dialect):
@@ -45,7 +50,8 @@ class Sqlite(Dialect):
         """Return a pool whose connections wait up to a minute for the writer before them."""
         if url.database and url.database != ":memory:":
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": 60})
+        # parameters are rows: they hold personal data and have no place in an error message
+        engine = sa.create_engine(url, connect_args={"timeout": 60}, hide_parameters=True)
 
         @sa.event.listens_for(engine, "connect")
         def _configure(connection: Any, record: object) -> None:
@@ -70,7 +76,9 @@ class Sqlite(Dialect):
     def lock(self, connection: sa.Connection, versions: sa.Table, asset: str) -> None:
         """Do nothing: BEGIN IMMEDIATE already excludes every other writer."""
 
-    def load(self, connection: sa.Connection, table: sa.Table, rows: ir.Table) -> Iterator[int]:
+    def load(
+        self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table
+    ) -> Iterator[int]:
         """Insert with plain tuples, dates already in SQLite's text form."""
         schema = rows.schema()
         rows = rows.mutate(
@@ -85,16 +93,25 @@ class Sqlite(Dialect):
         names = ", ".join(f'"{name}"' for name in schema)
         marks = ", ".join("?" for _ in schema)
         statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608
-        for batch in _batches(rows):
-            columns = [batch.column(name).to_pylist() for name in schema]
+        for batch in stream(session, rows, _BATCH_ROWS):
+            columns = [_bindable(batch.column(name), name) for name in schema]
             connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
             yield batch.num_rows
 
 
-def _batches(rows: ir.Table) -> Iterator[pa.RecordBatch]:
-    for batch in rows.to_pyarrow_batches(chunk_size=_BATCH_ROWS):
-        if batch.num_rows:
-            yield batch
+def _bindable(values: pa.Array, name: str) -> list[Any]:
+    """Return a column as what SQLite can bind; raises ContractError where decimals would change."""
+    column: list[Any] = values.to_pylist()
+    if not pa.types.is_decimal(values.type):
+        return column
+    floats = [None if value is None else float(value) for value in column]
+    again = [None if x is None else Decimal(f"{x:.{values.type.scale}f}") for x in floats]
+    if again != column:
+        raise ContractError(
+            f"{name}: SQLite keeps about 15 digits of a decimal and there are more; let "
+            "WAREHOUSE_URL name a PostgreSQL database"
+        )
+    return floats
 
 
 def dialect_of(url: sa.URL) -> Dialect:

@@ -4,32 +4,43 @@ Belongs here: writing the staged file, running the audit, previews and samples. 
 where the table goes next.
 """
 
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
 from cs_assets.audit import (
+    FIRST_ROWS,
+    PARTITION,
     ROW_NUMBER,
+    RULE,
     PartitionAudit,
     audit_query,
     broken_rows,
     content_hash,
+    may_repeat_keys,
     read_audit,
+    repeated_keys,
 )
 from cs_assets.contract_forms import MASK
 from cs_assets.contracts import Contract
 from cs_assets.results import Result
+from cs_resources.conform import conform
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import ContractError
 
 Rows = list[dict[str, Any]]
+_MEMORY = "memory"
 
 
 @dataclass(frozen=True)
@@ -74,64 +85,83 @@ class Stager:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{contract.system}-{contract.name}-{uuid4().hex}.parquet"
-        table = conform(self._as_expression(result.table), contract)
-        sql = str(ibis.to_sql(table, dialect="duckdb")) if _is_lazy(result.table) else ""
+        _require_whole_numbers(result, contract)
         try:
-            self._write(table, contract, path)
+            sql = self._write(result.table, contract, path)
             return self._audit(result, contract, partitions, path, sql)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
 
-    def open(self, staged: Staged) -> ir.Table:
-        """Return the staged rows with their `file_row_number`."""
-        return self._open(staged.path, staged.contract)
+    def open(self, staged: Staged, session: DuckDBSession) -> ir.Table:
+        """Return the staged rows in the contract's columns, as a table of `session`."""
+        rows = session.parquet([str(staged.path)], f"staged_{staged.contract.name}")
+        return rows.select(*staged.contract.column_names)
 
     def held(self, reader: pa.RecordBatchReader, contract: Contract) -> ir.Table:
-        """Hold a stream as a temporary table, so that it can be read more than once."""
-        stream = self._as_expression(reader)
-        return self.session.backend.create_table(
-            f"{contract.name}_{uuid4().hex[:8]}", stream, temp=True
-        )
+        """Hold a stream as a table, to be read more than once, while an expression refers to it."""
+        backend, name = self.session.backend, f"{contract.name}_{uuid4().hex[:8]}"
+        with self._aside(reader) as (cursor, _):
+            cursor.execute(f'CREATE TABLE "{name}" AS SELECT * FROM {_MEMORY}')  # noqa: S608
+        table = backend.table(name)
+        weakref.finalize(table.op(), backend.drop_table, name, force=True).atexit = False
+        return table
 
-    def _open(self, path: Path, contract: Contract) -> ir.Table:
-        return self.session.parquet([str(path)], f"staged_{contract.name}", file_row_number=True)
+    def _write(self, table: object, contract: Contract, path: Path) -> str:
+        """Write any form of table to the file; return the SQL of a lazy one."""
+        backend = self.session.backend
+        if not isinstance(table, ir.Table):
+            with self._aside(table) as (cursor, expression):
+                query = str(ibis.to_sql(conform(expression, contract), dialect="duckdb"))
+                cursor.execute(self._copy(f"({query})", contract, path))
+            return ""
+        expression = conform(table, contract)
+        view = f"stage_{uuid4().hex}"
+        backend.create_view(view, expression)
+        try:
+            backend.raw_sql(self._copy(view, contract, path))
+        finally:
+            backend.drop_view(view)
+        return str(ibis.to_sql(expression, dialect="duckdb"))
 
-    def _write(self, table: ir.Table, contract: Contract, path: Path) -> None:
-        """Write the file with every column cast by the database itself.
+    def _copy(self, rows: str, contract: Contract, path: Path) -> str:
+        """Return the statement that writes rows with every column cast by the database itself.
 
         Ibis takes a sum of integers for a 64-bit integer and leaves the cast out; DuckDB computes
         128 bits, which a Parquet file would hold as a float.
         """
-        backend = self.session.backend
-        mapper = backend.compiler.type_mapper
+        mapper = self.session.backend.compiler.type_mapper
         casts = ", ".join(
             f'CAST("{name}" AS {mapper.to_string(type_)}) AS "{name}"'
             for name, type_ in contract.schema.items()
         )
-        view = f"stage_{uuid4().hex}"
-        backend.create_view(view, table)
-        try:
-            backend.raw_sql(
-                f"COPY (SELECT {casts} FROM {view}) TO '{path}' "  # noqa: S608
-                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
-            )
-        finally:
-            backend.drop_view(view)
-
-    def _as_expression(self, table: object) -> ir.Table:
-        if isinstance(table, ir.Table):
-            return table
-        if isinstance(table, pd.DataFrame):
-            return ibis.memtable(pa.Table.from_pandas(table, preserve_index=False))
-        if isinstance(table, pa.RecordBatchReader):
-            name = f"stream_{uuid4().hex}"
-            self.session.backend.con.register(name, table)
-            return self.session.backend.table(name)
-        raise TypeError(
-            f"an asset returns an ibis.Table, a pandas.DataFrame or a pyarrow.RecordBatchReader, "
-            f"not {type(table).__name__}"
+        target = str(path).replace("'", "''")
+        return (
+            f"COPY (SELECT {casts} FROM {rows}) TO '{target}' "  # noqa: S608
+            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 100000)"
         )
+
+    @contextmanager
+    def _aside(self, table: object) -> Iterator[tuple[duckdb.DuckDBPyConnection, ir.Table]]:
+        """Show data in memory to a connection of its own.
+
+        A stream may come from a query of the session, whose connection would wait for itself.
+        """
+        if isinstance(table, pd.DataFrame):
+            data = pa.Table.from_pandas(table, preserve_index=False)
+            schema = data.schema
+        elif isinstance(table, pa.RecordBatchReader):
+            schema = table.schema
+            # a bare stream is asked for one batch at a time; of a reader 1 GiB would be read ahead
+            data = table.__arrow_c_stream__()
+        else:
+            raise TypeError(
+                "an asset returns an ibis.Table, a pandas.DataFrame or a "
+                f"pyarrow.RecordBatchReader, not {type(table).__name__}"
+            )
+        with self.session.backend.con.cursor() as cursor:
+            cursor.register(_MEMORY, data)
+            yield cursor, ibis.table(ibis.Schema.from_pyarrow(schema), name=_MEMORY)
 
     def _audit(
         self,
@@ -141,10 +171,15 @@ class Stager:
         path: Path,
         sql: str,
     ) -> Staged:
-        table = self._open(path, contract)
+        table = self.session.parquet([str(path)], f"staged_{contract.name}", file_row_number=True)
         sums = sorted({total.column for total in result.totals if total.column})
-        answer = self.session.backend.to_pyarrow(audit_query(table, contract, sums)).to_pylist()
-        found = {audit.partition_key: audit for audit in read_audit(answer, contract, sums)}
+        answer = self._rows(audit_query(table, contract, sums))
+        repeated = self._rows(repeated_keys(table, contract)) if may_repeat_keys(answer) else []
+        try:
+            audited = read_audit(answer, contract, sums, repeated)
+        except ValueError as error:  # a value that no partition has
+            raise ContractError(f"{contract.asset_name}: {error}") from error
+        found = {audit.partition_key: audit for audit in audited}
         if stray := sorted(set(found) - set(partitions)):
             raise ContractError(
                 f"{contract.asset_name}: rows for partitions that were not asked for: "
@@ -158,7 +193,7 @@ class Stager:
             audits=audits,
             failures=failures,
             previews=self._previews(table, contract, audits),
-            samples={key: self._samples(table, contract, audits[key]) for key in failures},
+            samples=self._samples(table, contract, [audits[key] for key in failures]),
             sql=sql,
             figures=result.figures,
         )
@@ -166,51 +201,39 @@ class Stager:
     def _previews(
         self, table: ir.Table, contract: Contract, audits: Mapping[str, PartitionAudit]
     ) -> dict[str, Rows]:
-        numbers = [number for audit in audits.values() for number in audit.first_rows]
-        if not numbers:
-            return {}
-        wanted = table.filter(table[ROW_NUMBER].isin(numbers)).order_by(ROW_NUMBER)
-        by_number = {row[ROW_NUMBER]: row for row in self._rows(wanted)}
-        return {
-            key: [masked(by_number[number], contract) for number in audit.first_rows]
-            for key, audit in audits.items()
-        }
+        wanted = [number for audit in audits.values() for number in audit.first_rows]
+        rows = self._masked_rows(table, contract, wanted)
+        return {key: [rows[n] for n in audit.first_rows] for key, audit in audits.items()}
 
-    def _samples(self, table: ir.Table, contract: Contract, audit: PartitionAudit) -> Rows:
-        value = contract.partition_value(audit.partition_key)
-        return [
-            {"broken rule": broken.rule, **masked(row, contract)}
-            for broken in audit.broken
-            for row in self._rows(broken_rows(table, contract, broken.rule, value))
-        ]
+    def _samples(
+        self, table: ir.Table, contract: Contract, audits: Sequence[PartitionAudit]
+    ) -> dict[str, Rows]:
+        rules = list(dict.fromkeys(broken.rule for audit in audits for broken in audit.broken))
+        found = self._rows(broken_rows(table, contract, rules)) if rules else []
+        rows = self._masked_rows(table, contract, [n for item in found for n in item[FIRST_ROWS]])
+        samples: dict[str, Rows] = {audit.partition_key: [] for audit in audits}
+        for item in sorted(found, key=lambda item: rules.index(item[RULE])):
+            samples[contract.partition_key(item[PARTITION])] += [
+                {"broken rule": item[RULE], **rows[number]} for number in item[FIRST_ROWS]
+            ]
+        return samples
+
+    def _masked_rows(
+        self, table: ir.Table, contract: Contract, numbers: Iterable[int]
+    ) -> dict[int, dict[str, Any]]:
+        """Map row numbers to rows; by a join, as a long list of numbers is slow to plan."""
+        wanted = pa.table({ROW_NUMBER: pa.array(sorted(set(numbers)), pa.int64())})
+        backend, name = self.session.backend, f"wanted_{uuid4().hex}"
+        backend.con.register(name, wanted)
+        try:
+            rows = self._rows(table.semi_join(backend.table(name), ROW_NUMBER))
+        finally:
+            backend.con.unregister(name)
+        return {row[ROW_NUMBER]: masked(row, contract) for row in rows}
 
     def _rows(self, table: ir.Table) -> Rows:
         rows: Rows = self.session.backend.to_pyarrow(table).to_pylist()
         return rows
-
-
-def conform(table: ir.Table, contract: Contract) -> ir.Table:
-    """Bring columns into the contract's order and widen types where nothing can be lost.
-
-    Raises ContractError naming missing columns, columns too many, and types that do not fit.
-    """
-    have, want = table.schema(), contract.schema
-    missing = [name for name in want if name not in have]
-    extra = [name for name in have if name not in want]
-    wrong = [
-        f"{name} is {have[name]}, not {want[name]}"
-        for name in want
-        if name in have
-        and not have[name].copy(nullable=True).castable(want[name].copy(nullable=True))
-    ]
-    if missing or extra or wrong:
-        raise ContractError(
-            f"{contract.asset_name} does not have the columns of its contract: "
-            f"missing {missing}, too many {extra}, of another type {wrong}"
-        )
-    return table.select(
-        **{name: table[name].cast(type_.copy(nullable=True)) for name, type_ in want.items()}
-    )
 
 
 def masked(row: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
@@ -223,8 +246,14 @@ def masked(row: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     }
 
 
-def _is_lazy(table: object) -> bool:
-    return isinstance(table, ir.Table)
+def _require_whole_numbers(result: Result, contract: Contract) -> None:
+    """Raise ContractError for a total over a column that cannot be added up exactly."""
+    for total in result.totals:
+        if total.column and not contract.schema.get(total.column, dt.null).is_integer():
+            raise ContractError(
+                f"{contract.asset_name}: the law {total.name!r} adds up {total.column}, which is "
+                "not an integer column of the contract"
+            )
 
 
 def _empty(partition_key: str, sums: Sequence[str]) -> PartitionAudit:

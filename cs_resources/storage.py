@@ -11,11 +11,15 @@ from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
+import ibis.expr.types as ir
+import pyarrow as pa
 import sqlalchemy as sa
 
 from cs_assets.contracts import Contract, Place
 from cs_resources.duckdb_session import DuckDBSession
+from cs_resources.errors import StaleWriterError
 from cs_resources.lake import Lake
+from cs_resources.scratch import own_folder
 from cs_resources.settings import Settings
 from cs_resources.staging import Staged, Stager
 from cs_resources.warehouse import Warehouse
@@ -33,6 +37,14 @@ class Inventory:
 
 
 @dataclass(frozen=True)
+class _Writes:
+    """What a running step writes, and which of it is published."""
+
+    tickets: dict[dg.AssetKey, Ticket]
+    published: set[dg.AssetKey] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
 class Storage:
     """Where the tables of `contracts` live."""
 
@@ -43,17 +55,22 @@ class Storage:
     memory_limit: str = "4GB"
     threads: int | None = None
     reached: Callable[[str], None] = lambda point: None
-    _tickets: dict[tuple[str, dg.AssetKey], Ticket] = field(default_factory=dict, init=False)
+    _writes: dict[str, _Writes] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def scratch(self) -> Path:
+        """This process's own folder below the staging folder."""
+        return own_folder(self.staging_folder)
 
     @cached_property
     def session(self) -> DuckDBSession:
         """The process's DuckDB session."""
-        return DuckDBSession(self.staging_folder / "spill", self.memory_limit, self.threads)
+        return DuckDBSession(self.scratch / "spill", self.memory_limit, self.threads)
 
     @cached_property
     def stager(self) -> Stager:
         """Stages and audits tables."""
-        return Stager(self.session, self.staging_folder)
+        return Stager(self.session, self.scratch)
 
     @cached_property
     def lake(self) -> Lake:
@@ -81,10 +98,25 @@ class Storage:
         Whatever others publish from now on makes this step's own publication fail: its inputs may
         be older than what they have read.
         """
-        for contract, partitions in writes:
-            place = (step, contract.asset_key)
-            if place not in self._tickets:
-                self._tickets[place] = self.store(contract).open(contract, partitions)
+        if step not in self._writes:
+            self._writes[step] = _Writes(
+                {
+                    contract.asset_key: self.store(contract).open(contract, partitions)
+                    for contract, partitions in writes
+                }
+            )
+
+    def read(self, contract: Contract, partitions: Sequence[str]) -> ir.Table:
+        """Return published partitions as a lazy table; raises MissingPartitionError."""
+        if contract.place is Place.LAKE:
+            return self.lake.read(contract, partitions)
+        return self.stager.held(self.warehouse.read(contract, partitions), contract)
+
+    def stream(self, contract: Contract, partitions: Sequence[str]) -> pa.RecordBatchReader:
+        """Return published partitions batch by batch; raises MissingPartitionError."""
+        if contract.place is Place.LAKE:
+            return self.lake.stream(contract, partitions)
+        return self.warehouse.read(contract, partitions)
 
     def stored_bytes(self, contract: Contract) -> Mapping[str, int]:
         """Map partitions to the bytes of their files, where the store knows."""
@@ -108,13 +140,36 @@ class Storage:
     def publish(self, step: str, staged: Staged, provenance: Provenance) -> None:
         """Publish the good partitions of a staged table and delete the staged file.
 
-        Raises StaleWriterError when another run was first.
+        Raises StaleWriterError when another run was first, with this table or with another one of
+        the step: tables made together are to come from one run.
         """
-        ticket = self._tickets.pop((step, staged.contract.asset_key))
+        writes, key = self._writes[step], staged.contract.asset_key
+        others = [ticket for other, ticket in writes.tickets.items() if other != key]
         try:
-            self.store(staged.contract).publish(ticket, staged, provenance)
+            self._require_current(others, staged.good)
+            self.store(staged.contract).publish(writes.tickets[key], staged, provenance)
+            self._require_together(others, staged)
+            writes.published.add(key)
+        except BaseException:
+            del self._writes[step]
+            raise
         finally:
             staged.discard()
+        if len(writes.published) == len(writes.tickets):
+            del self._writes[step]
+
+    def _require_together(self, others: Iterable[Ticket], staged: Staged) -> None:
+        try:
+            self._require_current(others, staged.good)
+        except StaleWriterError as error:
+            raise StaleWriterError(
+                f"{staged.contract.asset_name} was published, but another run has replaced a table "
+                "made in the same step. Run again, so that both come from one run."
+            ) from error
+
+    def _require_current(self, tickets: Iterable[Ticket], partitions: Sequence[str]) -> None:
+        for ticket in tickets:
+            self.store(ticket.contract).require_current(ticket, partitions)
 
 
 def storage_of(settings: Settings, contracts: Iterable[Contract]) -> Storage:

@@ -18,6 +18,7 @@ from cs_assets.contracts import Contract
 from cs_resources.errors import MissingPartitionError, StaleWriterError
 from cs_resources.sql_dialects import Dialect, dialect_of
 from cs_resources.staging import Staged, Stager
+from cs_resources.streams import aside
 from cs_resources.writing import Provenance, Ticket, missing_text
 
 _READ_ROWS = 50_000
@@ -55,12 +56,16 @@ class Warehouse:
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The connection pool; tables are made on first use."""
+        """The connection pool; tables that do not exist are made on first use."""
         engine = self.dialect.create_engine(self.url)
-        with self.dialect.write_transaction(engine) as connection:
-            METADATA.create_all(connection)
-            for table in self._tables.values():
-                table.metadata.create_all(connection, tables=[table])
+        with engine.connect() as connection:
+            there = set(sa.inspect(connection).get_table_names())
+        tables = [PARTITION_VERSION, *self._tables.values()]
+        if any(table.name not in there for table in tables):
+            # only then, because it waits for other writers
+            with self.dialect.write_transaction(engine) as connection:
+                for table in tables:
+                    table.create(connection, checkfirst=True)
         return engine
 
     @cached_property
@@ -80,8 +85,13 @@ class Warehouse:
             base = {key: row.version for key, row in self._versions(connection, contract).items()}
         return Ticket(contract, tuple(partitions), base=base)
 
+    def require_current(self, ticket: Ticket, partitions: Iterable[str]) -> None:
+        """Raise StaleWriterError if others published a partition since `open` or `publish`."""
+        with self.engine.connect() as connection:
+            self._compare(connection, ticket, partitions)
+
     def publish(self, ticket: Ticket, staged: Staged, provenance: Provenance) -> None:
-        """Replace the staged file's good partitions in one transaction.
+        """Replace the staged file's good partitions in one transaction; renew the ticket.
 
         A reply to COMMIT that got lost is recognised by the attempt's own `write_id`. Raises
         StaleWriterError when another writer replaced one of the partitions since `open`.
@@ -99,6 +109,7 @@ class Warehouse:
         except sa.exc.DBAPIError:
             if not self._was_applied(ticket.contract, partitions, provenance):
                 raise
+        ticket.base.update((key, _next_version(ticket, key)) for key in partitions)
         self.reached("warehouse: committed")
 
     def read(self, contract: Contract, partitions: Sequence[str]) -> pa.RecordBatchReader:
@@ -166,14 +177,20 @@ class Warehouse:
 
     def _fence(self, connection: sa.Connection, ticket: Ticket, partitions: Sequence[str]) -> None:
         self.dialect.lock(connection, PARTITION_VERSION, ticket.contract.asset_name)
+        self._compare(connection, ticket, partitions)
+
+    def _compare(
+        self, connection: sa.Connection, ticket: Ticket, partitions: Iterable[str]
+    ) -> None:
         current = self._versions(connection, ticket.contract)
         for key in partitions:
-            now = current[key].version if key in current else None
-            if now != ticket.base.get(key):
+            row = current.get(key)
+            if (row.version if row else None) != ticket.base.get(key):
+                what = f"run {row.run_id} published" if row else "somebody withdrew"
                 raise StaleWriterError(
-                    f"{ticket.contract.asset_name}: run {current[key].run_id} published partition "
-                    f"{key} after this run had begun; its result stands and this run's rows were "
-                    "discarded. Run again if newer inputs should count."
+                    f"{ticket.contract.asset_name}: {what} partition {key} after this run had "
+                    "begun; that stands and this run's rows were discarded. Run again if newer "
+                    "inputs should count."
                 )
 
     def _replace(
@@ -182,11 +199,12 @@ class Warehouse:
         contract, table = staged.contract, self.table(staged.contract)
         connection.execute(table.delete().where(self._scope(contract, partitions)))
         self.reached("warehouse: deleted")
-        rows = self.stager.open(staged).select(*contract.column_names)
+        session = aside(self.stager.session)
+        rows = self.stager.open(staged, session)
         if staged.failures and contract.partition_column:
             values = [contract.partition_value(key) for key in partitions]
             rows = rows.filter(rows[contract.partition_column].isin(values))
-        for _ in self.dialect.load(connection, table, rows):
+        for _ in self.dialect.load(connection, table, session, rows):
             self.reached("warehouse: loading")
         loaded = connection.execute(
             sa.select(sa.func.count()).select_from(table).where(self._scope(contract, partitions))
@@ -218,7 +236,7 @@ class Warehouse:
                 {
                     "asset": asset,
                     "partition": key,
-                    "version": (ticket.base.get(key) or 0) + 1,
+                    "version": _next_version(ticket, key),
                     "rows": staged.audits[key].rows,
                     "content_hash": staged.audits[key].content_hash,
                     "fingerprint": provenance.fingerprint,
@@ -237,3 +255,7 @@ class Warehouse:
         return len(published) == len(partitions) and all(
             row.write_id == provenance.write_id for row in published.values()
         )
+
+
+def _next_version(ticket: Ticket, partition: str) -> int:
+    return int(ticket.base.get(partition) or 0) + 1

@@ -1,7 +1,7 @@
 """The calls system as Dagster assets.
 
-Belongs here: names, partitions, inputs, figures. Must not: arithmetic (see `clean`, `enriched`,
-`portraits`).
+Belongs here: names, partitions, inputs, figures. Must not: arithmetic (see `turns`, `clean`,
+`enriched`, `portraits`).
 """
 
 import dagster as dg
@@ -19,6 +19,7 @@ from cs_assets.calls.contracts import (
 from cs_assets.calls.enriched import enriched
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED, PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.calls.portraits import customer_totals, portrait_snapshot, task_summary
+from cs_assets.calls.turns import numbered
 from cs_assets.periods import period_days
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import (
@@ -33,6 +34,7 @@ from cs_assets.steps import (
 from cs_assets.table_assets import days, same, table_asset
 from cs_resources.call_database import CallDatabase
 from cs_resources.lake import Lake
+from cs_resources.staging import Stager
 from cs_resources.warehouse import Warehouse
 
 _SOURCE_POOL = "call_source"
@@ -65,13 +67,19 @@ def _facts(day: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
         wanted = step_days(context)
         lake: Lake = context.resources.storage.lake
         source.require_tables(lake.distinct(CALL_RECORDS_RAW, "source_table"), wanted)
-        return Result(source.records(wanted, CALL_RECORDS_RAW.schema.to_pyarrow()))
+        absent = ", ".join(source.months_without_table(wanted[0], wanted[-1])) or "none"
+        return Result(
+            source.records(wanted, CALL_RECORDS_RAW.schema.to_pyarrow()),
+            figures={key: {"months_without_table": absent} for key in context.partition_keys},
+        )
 
     @table_asset(CALL_TURNS_RAW, partitions=day, resources=["call_database"], pool=_SOURCE_POOL)
     def call_turns_raw(context: dg.AssetExecutionContext) -> Result:
         """Read the dialogue turns of the days' calls and number them within each dialogue."""
         source: CallDatabase = context.resources.call_database
-        return Result(source.turns(step_days(context), CALL_TURNS_RAW.schema.to_pyarrow()))
+        stager: Stager = context.resources.storage.stager
+        stream = source.turns(step_days(context), CALL_TURNS_RAW.schema.to_pyarrow())
+        return Result(numbered(stager.held(stream, CALL_TURNS_RAW)))
 
     @table_asset(
         CALL_RECORDS_CLEAN,

@@ -20,6 +20,16 @@ from cs_assets.calls.contracts import (
     RETRYABLE_REASONS,
 )
 
+_TIES = (
+    "customer_id",
+    "task_id",
+    "duration",
+    "bill",
+    "rounds",
+    "hangup_disposition",
+    "intention_results",
+)
+"""Decide between records that a source without primary keys holds twice under one id."""
 _NOT_IN_RECORD = {"tenant_id", "call_date", "source_table", "extracted_at"}
 
 
@@ -36,7 +46,7 @@ def judge(records: ir.Table, tasks: ir.Table) -> ir.Table:
     judged = joined.mutate(reason=_reason(joined)).drop("is_known")
     newest_first = ibis.window(
         group_by=["tenant_id", "call_date", "callid", judged.reason.isnull()],
-        order_by=[ibis.desc("calldate"), ibis.desc("id"), ibis.desc("source_table")],
+        order_by=[ibis.desc(name) for name in ("calldate", "id", "source_table", *_TIES)],
     )
     repeats = (ibis.row_number().over(newest_first) > 0) & judged.reason.isnull()
     return judged.mutate(is_duplicate=repeats)

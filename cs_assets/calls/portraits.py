@@ -32,32 +32,32 @@ def customer_totals(calls: ir.Table, period_days: ir.Table) -> ir.Table:
     rows = with_sentiment(calls)
     rows = rows.inner_join(period_days, rows.call_date == period_days.day)
     score = (rows.sentiment_score * _SCORE_UNITS).round().cast("int64")
-    keys = ["tenant_id", "period_key", "customer_id", "task_id"]
-    return rows.group_by(keys).agg(
-        **{name: rows[name].arbitrary() for name in PERIOD_NAMES if name != "period_key"},
+    sums = rows.group_by(["tenant_id", "period_key", "customer_id", "task_id"]).agg(
         total_calls=rows.count(),
-        connected_calls=_count(rows.is_connected),
+        connected_calls=rows.count(where=rows.is_connected),
         total_ms=rows.total_ms.sum(),
         talk_ms=rows.talk_ms.sum(),
         rounds=rows.rounds.sum(),
         rounds_known=rows.rounds.count(),
         analysed_calls=rows.sentiment.count(),
         score_units=score.sum(),
-        **{f"{mood}_count": _count(rows.sentiment == mood) for mood in SENTIMENTS},
+        **{f"{mood}_count": rows.count(where=rows.sentiment == mood) for mood in SENTIMENTS},
         **{
-            f"{level}_{kind}_risk": _count(rows[f"{kind}_risk"] == level)
+            f"{level}_{kind}_risk": rows.count(where=rows[f"{kind}_risk"] == level)
             for kind in ("complaint", "churn")
             for level in RISK_LEVELS
         },
         **{
-            f"intention_{level.lower()}": _count(rows.intention_level == level)
+            f"intention_{level.lower()}": rows.count(where=rows.intention_level == level)
             for level in INTENTION_LEVELS
         },
-        robot_hangup=_count(rows.hangup_by == "robot"),
-        customer_hangup=_count(rows.hangup_by == "customer"),
+        robot_hangup=rows.count(where=rows.hangup_by == "robot"),
+        customer_hangup=rows.count(where=rows.hangup_by == "customer"),
         first_call=rows.called_at.min(),
         last_call=rows.called_at.max(),
     )
+    # cheaper than carrying the period's other columns through the aggregation
+    return sums.inner_join(period_days.drop("day").distinct(), "period_key")
 
 
 def portrait_snapshot(totals: ir.Table) -> ir.Table:
@@ -97,11 +97,11 @@ def task_summary(totals: ir.Table, tasks: ir.Table) -> ir.Table:
         total_ms=customers.total_ms.sum(),
         analysed_calls=customers.analysed_calls.sum(),
         positive_calls=customers.positive_count.sum(),
-        satisfied_count=_count(customers.mood == "positive"),
-        neutral_count=_count(customers.mood == "neutral"),
-        unsatisfied_count=_count(customers.mood == "negative"),
-        high_complaint_customers=_count(customers.high_complaint_risk > 0),
-        high_churn_customers=_count(customers.high_churn_risk > 0),
+        satisfied_count=customers.count(where=customers.mood == "positive"),
+        neutral_count=customers.count(where=customers.mood == "neutral"),
+        unsatisfied_count=customers.count(where=customers.mood == "negative"),
+        high_complaint_customers=customers.count(where=customers.high_complaint_risk > 0),
+        high_churn_customers=customers.count(where=customers.high_churn_risk > 0),
     )
     names = tasks.select("tenant_id", "task_id", "task_name")
     named = sums.left_join(names, ["tenant_id", "task_id"])
@@ -118,7 +118,3 @@ def task_summary(totals: ir.Table, tasks: ir.Table) -> ir.Table:
         high_complaint_rate=named.high_complaint_customers / customers_at_risk_of,
         high_churn_rate=named.high_churn_customers / customers_at_risk_of,
     ).select(*TASK_SUMMARY.column_names)
-
-
-def _count(condition: ir.BooleanValue) -> ir.IntegerScalar:
-    return condition.fill_null(False).sum().cast("int64")

@@ -1,27 +1,39 @@
 """Small call databases, tables and runs that the tests of the calls system are built from."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlalchemy as sa
 
+from cs_apps.backfill import plan, run_waves, select_contracts
 from cs_apps.sample_data.call_records import RECORD_COLUMNS
 from cs_apps.sample_data.call_source import SourceWriter, replacing
 from cs_assets.calls.contracts import CALL_RECORDS_RAW, CALL_TASKS, CALL_TURNS_RAW
-from cs_assets.contracts import Contract
-from cs_resources.call_database import TURN, CallDatabase
+from cs_assets.contracts import UNPARTITIONED, Contract
+from cs_assets.definitions import CONTRACTS, build_definitions
+from cs_resources.call_database import CallDatabase
+from cs_resources.call_schema import TURN
+from cs_resources.settings import Settings
+from cs_resources.storage import storage_of
 
 MONDAY = date(2025, 11, 24)
-NOON = datetime(2025, 11, 24, 12, 0)
+NOON = datetime.fromisoformat("2025-11-24 12:00:00")
 READ_AT = datetime(2025, 12, 1, 2, 0, tzinfo=UTC)
 TABLE = "autodialer_call_record_2025_11"
 TASK = ("t1", "续费回访", "2025-11-03 09:00:00")
 Row = dict[str, Any]
+
+
+def at(text: str) -> datetime:
+    """A local instant."""
+    return datetime.fromisoformat(text)
 
 
 def record(number: int = 1, **changes: Any) -> Row:
@@ -104,7 +116,7 @@ def raw(number: int = 1, **changes: Any) -> Row:
         "calldate": NOON,
         "unreadable": None,
         "source_table": TABLE,
-        "extracted_at": datetime(2025, 12, 1),
+        "extracted_at": at("2025-12-01"),
     }
     return record(number) | read | changes
 
@@ -118,3 +130,72 @@ def tasks_table(*task_ids: str) -> ir.Table:
             for task_id in task_ids
         ],
     )
+
+
+def call(number: int = 1, called_at: str = "2025-11-24 10:00:00", **changes: Any) -> Row:
+    """A row of call_records_clean: connected, 10 s long, 4 s of talk."""
+    instant = at(called_at)
+    row = {
+        "tenant_id": "default",
+        "call_date": instant.date(),
+        "callid": f"k{number:04}",
+        "id": f"r{number:04}",
+        "customer_id": "c1",
+        "task_id": "t1",
+        "called_at": instant,
+        "talk_ms": 4_000,
+        "total_ms": 10_000,
+        "rounds": 2,
+        "intention_level": "A",
+        "hangup_by": "robot",
+        "dialogue_turns": 2,
+    }
+    row |= changes
+    return row | {"is_connected": row["talk_ms"] > 0}
+
+
+Hashes = dict[tuple[str, str], str]
+
+
+class Installation:
+    """The real definitions over a home of their own; runs go to an instance in memory."""
+
+    def __init__(self, home: Path, first: date, last: date, threads: int | None = None) -> None:
+        self.settings = Settings(cs_home=home, cs_history_start=first, cs_history_end=last)
+        self.storage = replace(storage_of(self.settings, CONTRACTS), threads=threads)
+        self.source = self.settings.sample_call_source
+        self.definitions = build_definitions(
+            self.settings, self.storage, call_database(self.source, history_start=first)
+        )
+        self.events: list[dg.DagsterEvent] = []
+
+    def run(self, select: str, first: date, last: date | None = None) -> str:
+        """Make the assets for the days, as `cs backfill` does; return the problems."""
+        chosen = select_contracts(select, CONTRACTS)
+        graph = self.definitions.resolve_asset_graph()
+        waves = plan(chosen, graph, self.settings.calendar, first, last or first)
+        with dg.DagsterInstance.ephemeral() as instance:
+            results = list(run_waves(self.definitions, instance, waves, self.events.append))
+        return "\n".join(problem for result in results for problem in result.problems)
+
+    def hashes(self) -> Hashes:
+        """The content hash of every published partition."""
+        found: Hashes = {}
+        for contract in CONTRACTS:
+            keys = (
+                self.settings.calendar.partitions(contract.grain).get_partition_keys()
+                if contract.grain
+                else [UNPARTITIONED]
+            )
+            published = self.storage.store(contract).published(contract, keys)
+            for key, version in published.items():
+                found[contract.asset_name, key] = str(getattr(version, "content_hash", version))
+        return found
+
+    def rows(self, name: str) -> list[Row]:
+        """Every published row of an asset."""
+        contract = next(contract for contract in CONTRACTS if contract.name == name)
+        keys = [key for asset, key in self.hashes() if asset == contract.asset_name]
+        table = self.storage.store(contract).read(contract, keys)
+        arrow = table.read_all() if isinstance(table, pa.RecordBatchReader) else table.to_pyarrow()
+        return arrow.to_pylist()

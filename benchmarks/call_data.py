@@ -1,0 +1,107 @@
+"""Calls made for measuring: the same rows for the same number, on any machine.
+
+Belongs here: the made month of calls, and the installation in a folder that holds it. Must not:
+measuring.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from cs_assets.calendar import Grain, parse_period
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN
+from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT
+from cs_assets.periods import LoadedPeriod, loaded_periods
+from cs_resources.storage import Storage
+
+FACTS = CALL_RECORDS_CLEAN
+SNAPSHOT = PORTRAIT_SNAPSHOT.for_grain(Grain.MONTH)
+MONTH = parse_period(Grain.MONTH, "2025-11")
+DAYS = [str(day) for day in MONTH.days()]
+_BATCH_ROWS = 100_000
+
+
+def storage(folder: Path, memory_limit: str) -> Storage:
+    """Return the storage of an installation in a folder, the warehouse being SQLite."""
+    return Storage(
+        contracts=(FACTS, SNAPSHOT),
+        lake_root=folder / "lake",
+        warehouse_url=sa.URL.create("sqlite", database=str(folder / "warehouse.sqlite")),
+        staging_folder=folder / "staging",
+        memory_limit=memory_limit,
+    )
+
+
+def source(folder: Path) -> Path:
+    """Return the file of the made calls."""
+    return folder / "source.parquet"
+
+
+def month() -> list[LoadedPeriod]:
+    """Return the month with all of its days loaded."""
+    return loaded_periods([MONTH], [date.fromisoformat(day) for day in DAYS])
+
+
+def stream(path: Path) -> pa.RecordBatchReader:
+    """Return the made calls batch by batch; no more than a row group is held in memory."""
+    file = pq.ParquetFile(path, pre_buffer=False)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with file:
+            yield from file.iter_batches(_BATCH_ROWS)
+
+    return pa.RecordBatchReader.from_batches(file.schema_arrow, batches())
+
+
+def make_calls(calls: int, path: Path) -> None:
+    """Write a month of calls, ordered by day, in the columns of `call_records_clean`.
+
+    A call falls on one of nearly ten times as many pairs of customer and task as there are calls:
+    that leaves about 0.95 snapshots per call. Identifiers are UUIDs in 36 characters; all else is
+    taken from the digits of two MD5 numbers of the call's position.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(
+            f"COPY ({_calls_sql(calls)}) TO '{path}' "
+            "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+        )
+
+
+def _uuid(text: str) -> str:
+    return f"md5({text})::UUID::VARCHAR"
+
+
+def _calls_sql(calls: int) -> str:
+    """Of `a` come customer, task, intention and who hung up; of `b` time, talk and rounds."""
+    return f"""
+        WITH numbers AS (
+            SELECT n, md5_number_lower(n::VARCHAR) AS a, md5_number_upper(n::VARCHAR) AS b
+            FROM range({calls}) AS t(n)
+        ), drawn AS (
+            SELECT n, (n * {len(DAYS)} // {calls})::INTEGER AS day,
+                a % {calls * 966 // 100} AS pair, a % 7 AS level, a % 3 AS side,
+                b % 86400 AS second, b // 86400 % 100 AS luck, b // 8640000 % 240000 AS length,
+                b // 2073600000000 % 8 AS turns
+            FROM numbers
+        ), placed AS (
+            SELECT *, DATE '{MONTH.start}' + day AS call_date,
+                CASE WHEN luck < 38 THEN length ELSE 0 END::BIGINT AS talk_ms
+            FROM drawn
+        )
+        SELECT 'default' AS tenant_id, call_date, {_uuid("'call' || n")} AS callid,
+            {_uuid("'record' || n")} AS id, {_uuid("'customer' || pair // 16")} AS customer_id,
+            {_uuid("'task' || pair % 16")} AS task_id,
+            call_date + to_seconds(second::BIGINT) AS called_at,
+            talk_ms, (talk_ms + 5000 + length % 20000)::BIGINT AS total_ms,
+            talk_ms > 0 AS is_connected, CASE WHEN luck < 99 THEN turns END::BIGINT AS rounds,
+            ['A', 'B', 'C', 'D', 'E', 'F', NULL][level::INTEGER + 1] AS intention_level,
+            ['robot', 'customer', 'unknown'][side::INTEGER + 1] AS hangup_by,
+            CASE WHEN talk_ms > 0 THEN turns ELSE 0 END::BIGINT AS dialogue_turns
+        FROM placed"""

@@ -1,0 +1,155 @@
+"""The pieces of work that `benchmarks.calls` measures; each is run in a process of its own.
+
+Belongs here: the queries and paths, and proof that their results are right. Must not: printing.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import ibis
+from deltalake import DeltaTable
+
+from benchmarks.call_data import DAYS, FACTS, MONTH, SNAPSHOT, month, source, storage, stream
+from benchmarks.measure import Lap, Stopwatch
+from benchmarks.snapshot_peers import snapshot_frame, snapshot_sql
+from cs_assets.audit import audit_query
+from cs_assets.calls.portraits import customer_totals, portrait_snapshot
+from cs_assets.periods import period_days
+from cs_assets.results import ExpectedTotal, Result
+from cs_assets.steps import rows_by_period
+from cs_resources.storage import Storage
+from cs_resources.writing import Provenance
+
+Outcome = tuple[list[Lap], str]
+"""The laps, and a fingerprint of the result."""
+
+_QUERY = "query"
+_WRITER = Provenance(run_id="benchmark", write_id="benchmark")
+
+
+def empty() -> Outcome:
+    """Do nothing: what the process holds before any work."""
+    watch = Stopwatch()
+    watch.start(_QUERY)
+    return watch.stop(), ""
+
+
+def query_ours(folder: Path, memory_limit: str) -> Outcome:
+    """Compute the snapshot with the platform's expression into a temporary table."""
+    place = storage(folder, memory_limit)
+    calls = place.lake.read(FACTS, DAYS)
+    expression = portrait_snapshot(customer_totals(calls, period_days(month())))
+    backend = place.session.backend
+    ibis.to_sql(expression, dialect="duckdb")  # the first compilation loads modules
+    watch = Stopwatch()
+    watch.start(_QUERY)
+    backend.create_table("snapshot", expression, temp=True)
+    laps = watch.stop()
+    return laps, _fingerprint(place)
+
+
+def query_sql(folder: Path, memory_limit: str) -> Outcome:
+    """Compute the snapshot with plain SQL into a temporary table."""
+    place = storage(folder, memory_limit)
+    connection = place.session.backend.con
+    statement = snapshot_sql(_files(place), MONTH)
+    watch = Stopwatch()
+    watch.start(_QUERY)
+    connection.execute(f"CREATE TEMP TABLE snapshot AS {statement}")
+    laps = watch.stop()
+    return laps, _fingerprint(place)
+
+
+def query_pandas(folder: Path, memory_limit: str) -> Outcome:
+    """Compute the snapshot with pandas."""
+    place = storage(folder, memory_limit)
+    files = _files(place)
+    watch = Stopwatch()
+    watch.start(_QUERY)
+    snapshot = snapshot_frame(files, MONTH)
+    laps = watch.stop()
+    connection = place.session.backend.con
+    connection.register("snapshot", snapshot)
+    return laps, _fingerprint(place)
+
+
+def write_facts(folder: Path, memory_limit: str) -> Outcome:
+    """Write the made calls, a stream, into an empty lake."""
+    shutil.rmtree(folder / "lake", ignore_errors=True)
+    place = storage(folder, memory_limit)
+    place.begin("facts", [(FACTS, DAYS)])
+    with _watched() as watch:
+        watch.start("read the stream alone")
+        calls = sum(batch.num_rows for batch in stream(source(folder)))
+        watch.laps, alone = [], watch.stop()[:1]
+        watch.start("stage")
+        staged = place.stager.stage(Result(stream(source(folder))), FACTS, DAYS)
+        _require(not staged.failures, f"the contract: {staged.failures}")
+        watch.start("publish")
+        place.publish("facts", staged, _WRITER)
+        laps = watch.stop()
+    inventory = place.inventory(FACTS, DAYS)
+    _require(inventory.partitions == len(DAYS) and inventory.rows == calls, "calls in the lake")
+    return [*alone, *laps], inventory.content_hash
+
+
+def write_mart(folder: Path, memory_limit: str) -> Outcome:
+    """Go all the way from the lake to the snapshots of the month in an empty warehouse."""
+    for file in folder.glob("warehouse.sqlite*"):
+        file.unlink()
+    place = storage(folder, memory_limit)
+    key = MONTH.partition_key
+    place.begin("mart", [(SNAPSHOT, [key])])
+    with _watched() as watch:
+        watch.start("stage")
+        calls, periods = place.lake.read(FACTS, DAYS), month()
+        expected = rows_by_period(calls, periods)
+        total = ExpectedTotal("calls are conserved", expected, column="total_calls")
+        table = portrait_snapshot(customer_totals(calls, period_days(periods)))
+        staged = place.stager.stage(Result(table, totals=(total,)), SNAPSHOT, [key])
+        _require(not staged.failures, f"the contract: {staged.failures}")
+        watch.start("publish")
+        place.publish("mart", staged, _WRITER)
+        laps = watch.stop()
+    counted = place.warehouse.total(SNAPSHOT, "total_calls", key)
+    _require(counted == expected[key], "calls in the warehouse")
+    return laps, place.inventory(SNAPSHOT, [key]).content_hash
+
+
+@contextmanager
+def _watched() -> Iterator[Stopwatch]:
+    """Begin the lap `audit` when a staged file is written and its audit is asked for."""
+    watch = Stopwatch()
+
+    def audited(*arguments: Any) -> Any:
+        watch.start("audit")
+        return audit_query(*arguments)
+
+    with mock.patch("cs_resources.staging.audit_query", audited):
+        yield watch
+
+
+def _files(place: Storage) -> list[str]:
+    return sorted(DeltaTable(str(place.lake.uri(FACTS))).file_uris())
+
+
+def _fingerprint(place: Storage) -> str:
+    """Return the number of rows and the sum of their hashes, typed as the contract says."""
+    backend = place.session.backend
+    casts = ", ".join(
+        f"CAST({name} AS {backend.compiler.type_mapper.to_string(type_)})"
+        for name, type_ in SNAPSHOT.schema.items()
+    )
+    rows, hashes = backend.con.execute(
+        f"SELECT count(*), sum(hash({casts}))::VARCHAR FROM snapshot"
+    ).fetchall()[0]
+    return f"{rows:,} {hashes}"
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise RuntimeError(f"the measured work is wrong: {what}")

@@ -1,0 +1,196 @@
+"""`cs doctor`: what is set, reachable, writable, at which version, and what to do about it.
+
+Belongs here: one finding per part of an installation. Must not: changing anything.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from cs_assets.calendar import Grain
+from cs_assets.definitions import CONTRACTS, call_database_of
+from cs_resources.errors import PlatformError
+from cs_resources.settings import HOME_SETTINGS, Settings, load_settings
+from cs_resources.storage import storage_of
+
+_PACKAGES = ("dagster", "ibis-framework", "duckdb", "deltalake", "pandas", "sqlalchemy", "pandera")
+_ENOUGH_BYTES = 2 * 1024**3
+
+
+class Health(StrEnum):
+    """How a part is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of the installation: how it is, what was seen, what to do."""
+
+    part: str
+    health: Health
+    seen: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Examine every part; a broken one never keeps the others from being examined."""
+    findings = [_versions()]
+    try:
+        settings = load_settings()
+    except PlatformError as error:
+        broken = Finding("settings", Health.BROKEN, str(error), "correct these variables")
+        return [*findings, broken]
+    for part, look in (
+        ("settings", _settings),
+        ("home", _home),
+        ("calendar", _calendar),
+        ("lake", _lake),
+        ("warehouse", _warehouse),
+        ("call source", _call_source),
+        ("dagster", _dagster),
+        ("schedules", _schedules),
+    ):
+        findings += _guarded(part, look, settings)
+    return findings
+
+
+def _guarded(
+    part: str, look: Callable[[Settings], Iterator[Finding]], settings: Settings
+) -> list[Finding]:
+    try:
+        return list(look(settings))
+    except (PlatformError, sa.exc.SQLAlchemyError, OSError) as error:
+        text = str(error.orig) if isinstance(error, sa.exc.DBAPIError) else str(error)
+        return [Finding(part, Health.BROKEN, text, "see the message")]
+
+
+def _versions() -> Finding:
+    found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    if sys.version_info < (3, 11):
+        return Finding("versions", Health.BROKEN, sys.version, "install Python 3.11 or newer")
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return Finding("versions", Health.OK, f"Python {python}, {found}")
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    files = [path for path in (Path(".env"), settings.cs_home / HOME_SETTINGS) if path.is_file()]
+    given = sorted(name.upper() for name in settings.model_fields_set)
+    seen = f"set: {', '.join(given) or 'nothing, all defaults'}"
+    yield Finding(
+        "settings", Health.OK, f"{seen}; files: {', '.join(map(str, files)) or 'none'}"
+    )
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    home = settings.cs_home
+    if not home.exists():
+        yield Finding("home", Health.WARNING, f"{home} does not exist yet", "run `cs demo`")
+        return
+    if not home.is_dir():
+        yield Finding("home", Health.BROKEN, f"{home} is not a folder", "choose another CS_HOME")
+        return
+    probe = home / f".probe-{uuid4().hex}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        yield Finding(
+            "home", Health.BROKEN, f"{home}: {error.strerror}", "make it writable or set CS_HOME"
+        )
+        return
+    free = shutil.disk_usage(home).free
+    health = Health.OK if free > _ENOUGH_BYTES else Health.WARNING
+    remedy = "" if health is Health.OK else "free some space: a full disk stops every run"
+    yield Finding("home", health, f"{home}, writable, {free / 1024**3:.1f} GiB free", remedy)
+
+
+def _calendar(settings: Settings) -> Iterator[Finding]:
+    end = settings.cs_history_end or "open"
+    seen = f"{settings.cs_timezone}, history {settings.cs_history_start} … {end}"
+    yield Finding("calendar", Health.OK, seen)
+
+
+def _lake(settings: Settings) -> Iterator[Finding]:
+    root = settings.lake_root
+    if not root.exists():
+        yield Finding("lake", Health.WARNING, f"{root} does not exist yet", "run a backfill")
+        return
+    if not os.access(root, os.W_OK):
+        yield Finding("lake", Health.BROKEN, f"{root} is not writable", "correct its owner")
+        return
+    storage = storage_of(settings, CONTRACTS)
+    rows = {c.name: storage.lake.row_count(c) for c in CONTRACTS if c.place.value == "lake"}
+    held = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    yield Finding("lake", Health.OK, f"{root}: rows {held}")
+
+
+def _warehouse(settings: Settings) -> Iterator[Finding]:
+    url = settings.warehouse.render_as_string()
+    storage = storage_of(settings, CONTRACTS)
+    with storage.warehouse.engine.connect() as connection:
+        connection.execute(sa.select(sa.literal(1)))
+        server = ".".join(str(part) for part in connection.dialect.server_version_info or ())
+    yield Finding("warehouse", Health.OK, f"{url}, version {server}")
+
+
+def _call_source(settings: Settings) -> Iterator[Finding]:
+    database = call_database_of(settings)
+    last = settings.calendar.partitions(Grain.DAY).get_last_partition_key()
+    if last is None:
+        yield Finding("call source", Health.WARNING, "history has not begun", "CS_HISTORY_START")
+        return
+    day = Grain.DAY and settings.cs_history_start.fromisoformat(last)
+    tables = database.tables(settings.cs_history_start, day)
+    tasks = len(database.tasks())
+    url = settings.call_source.render_as_string()
+    if not tables:
+        yield Finding(
+            "call source",
+            Health.WARNING,
+            f"{url}: no call table for history",
+            "see CALL_SOURCE_LAYOUT and CALL_SOURCE_NAMES",
+        )
+        return
+    yield Finding(
+        "call source",
+        Health.OK,
+        f"{url}: {tasks} tasks, call tables {tables[0].records} … {tables[-1].records}",
+    )
+
+
+def _dagster(settings: Settings) -> Iterator[Finding]:
+    import dagster as dg
+
+    home = settings.dagster_home
+    if not (home / "dagster.yaml").is_file():
+        yield Finding("dagster", Health.WARNING, f"{home} is not made yet", "run `cs demo`")
+        return
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        storage = type(instance.event_log_storage).__name__
+        runs = instance.get_runs_count()
+    yield Finding("dagster", Health.OK, f"{home}, {storage}, {runs} runs")
+
+
+def _schedules(settings: Settings) -> Iterator[Finding]:
+    if settings.scheduler_enabled:
+        hour, minute = settings.sync_cron_hour, settings.sync_cron_minute
+        seen = f"on, first at {hour:02d}:{minute:02d} {settings.cs_timezone}"
+        yield Finding("schedules", Health.OK, seen)
+        return
+    yield Finding(
+        "schedules",
+        Health.WARNING,
+        "off: nothing runs by itself",
+        "set SCHEDULER_ENABLED=true and keep `cs ui` or the daemon running",
+    )

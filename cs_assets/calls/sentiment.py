@@ -1,0 +1,126 @@
+"""Sentiment and risk of calls, from what the customer said.
+
+Belongs here: which calls are judged, by rules and lexicon, and what is said of each. Must not:
+matching words (see `keywords`, `lexicon`), talking to a model.
+
+Without a model nothing is invented: no keyword, no risk; no word of mood, no sentiment; a call of
+which nothing can be said has no method either.
+"""
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+from cs_assets.calls.contracts import CALL_SENTIMENT
+from cs_assets.calls.keywords import Keywords, risk
+from cs_assets.calls.lexicon import Lexicon
+
+POSITIVE_FROM = 0.6
+NEGATIVE_UP_TO = 0.4
+REASON_LENGTH = 50
+_VERDICT = dt.Struct(
+    {"score": "float64", "complaint": "string", "churn": "string", "reason": "string"}
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Keywords and lexicon together: the judge that needs no model."""
+
+    keywords: Keywords
+    lexicon: Lexicon
+
+    @property
+    def fingerprint(self) -> str:
+        """What the verdicts depend on."""
+        return f"{self.keywords.fingerprint}-{self.lexicon.fingerprint}"
+
+    def verdict(self, utterances: list[str | None] | None) -> dict[str, object]:
+        """Judge what the customer said: score or None, risks or None, the words that decided."""
+        said = [utterance for utterance in utterances or [] if utterance]
+        hits = self.keywords.hits(said)
+        mood = self.lexicon.judge("\n".join(said))
+        words = [hit.word for hit in hits] + (list(mood.terms) if mood else [])
+        return {
+            "score": mood.score if mood else None,
+            "complaint": risk(hits, "complaint"),
+            "churn": risk(hits, "churn"),
+            "reason": _shortened(words) if words else None,
+        }
+
+
+def dialogues(calls: ir.Table, turns: ir.Table) -> ir.Table:
+    """Return the connected calls that have a dialogue: their key and `said`, the customer's words.
+
+    `said` holds the customer's utterances in order, null where nothing was understood.
+    """
+    talked = calls.filter(calls.is_connected & (calls.dialogue_turns > 0))
+    spoken = turns.group_by(["tenant_id", "call_date", "record_id"]).agg(
+        said=turns.question.collect(order_by=turns.sequence, include_null=True)
+    )
+    joined = talked.left_join(
+        spoken,
+        [
+            talked.tenant_id == spoken.tenant_id,
+            talked.call_date == spoken.call_date,
+            talked.id == spoken.record_id,
+        ],
+    )
+    return joined.select(
+        tenant_id=talked.tenant_id,
+        call_date=talked.call_date,
+        callid=talked.callid,
+        said=spoken.said,
+    )
+
+
+def judged_by_rules(spoken: ir.Table, rules: Rules) -> ir.Table:
+    """Return the verdict of the rules on each of `dialogues`, as `call_sentiment`."""
+    verdict = _function(rules)(spoken.said)
+    rows = spoken.mutate(
+        sentiment_score=verdict["score"],
+        complaint_risk=verdict["complaint"],
+        churn_risk=verdict["churn"],
+        reason=verdict["reason"],
+    )
+    score = rows.sentiment_score
+    is_at_risk = rows.complaint_risk.notnull() | rows.churn_risk.notnull()
+    return rows.mutate(
+        sentiment=ibis.cases(
+            (score >= POSITIVE_FROM, "positive"),
+            (score <= NEGATIVE_UP_TO, "negative"),
+            (score.notnull(), "neutral"),
+        ),
+        risk_source=ibis.ifelse(is_at_risk, "rules", ibis.null("string")),
+        method=ibis.ifelse(is_at_risk | score.notnull(), "rules", ibis.null("string")),
+        rules_version=ibis.literal(rules.fingerprint),
+        **{
+            name: ibis.null(CALL_SENTIMENT.schema[name])
+            for name in (
+                "model",
+                "prompt_version",
+                "llm_analyzed_at",
+                "prompt_tokens",
+                "completion_tokens",
+                "error",
+            )
+        },
+    ).select(*CALL_SENTIMENT.column_names)
+
+
+def _function(rules: Rules) -> object:
+    import pyarrow as pa
+
+    @ibis.udf.scalar.pyarrow(signature=((dt.Array(dt.string),), _VERDICT))
+    def verdict_of_rules(said: pa.Array) -> pa.Array:
+        values = [rules.verdict(utterances) for utterances in said.to_pylist()]
+        return pa.array(values, _VERDICT.to_pyarrow())
+
+    return verdict_of_rules
+
+
+def _shortened(words: list[str]) -> str:
+    text = "、".join(dict.fromkeys(words))
+    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"

@@ -1,0 +1,151 @@
+"""Checks beyond the contract, for every system: is the newest partition there, is its size usual.
+
+Belongs here: the two questions and the checks that ask them. Must not: a system's own rules, the
+clock (it is a resource).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import median
+
+import dagster as dg
+
+from cs_assets.calendar import Calendar, Grain, current_period, period_of
+from cs_assets.contracts import Contract
+from cs_resources.storage import Storage
+
+FRESHNESS, VOLUME = "freshness", "volume"
+_WEEKS = 8
+_FEWEST = 4
+_RANGE_START, _RANGE_END = (
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found, in words and figures."""
+
+    passed: bool
+    description: str
+    figures: Mapping[str, float | str]
+
+
+def expected_day(now: datetime, calendar: Calendar, due: timedelta) -> date | None:
+    """Return the last day that must be loaded: yesterday, once `due` after midnight has passed."""
+    today = current_period(Grain.DAY, now - due, calendar.timezone).start
+    last = today - timedelta(days=1)
+    if calendar.history_end:
+        last = min(last, calendar.history_end)
+    return last if last >= calendar.history_start else None
+
+
+def volume_verdict(counts: Mapping[date, int], day: date, factor: float) -> Verdict:
+    """Compare a day's rows with the same weekday of the weeks before; the day itself is left out.
+
+    Fewer than four such days say nothing, and the check passes saying so.
+    """
+    before = [day - timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
+    usual = [counts[other] for other in before if other in counts]
+    rows = counts.get(day, 0)
+    if len(usual) < _FEWEST:
+        text = f"{day}: {rows} rows; {len(usual)} comparable days are too few to judge"
+        return Verdict(True, text, {"rows": rows, "comparable_days": len(usual)})
+    middle = median(usual)
+    passed = middle / factor <= rows <= middle * factor
+    text = f"{day}: {rows} rows, the {len(usual)} {day:%A}s before had {middle:g} in the middle"
+    return Verdict(passed, text, {"rows": rows, "median_before": middle, "allowed_factor": factor})
+
+
+def freshness_checks(
+    contracts: Sequence[Contract], calendar: Calendar, due: timedelta
+) -> dg.AssetChecksDefinition:
+    """Return one check per table: the partition that holds the last day due is published."""
+
+    @dg.multi_asset_check(
+        name="freshness_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                FRESHNESS,
+                asset=contract.asset_key,
+                description="The newest partition that should be there is there (not merely any "
+                "partition made recently).",
+            )
+            for contract in contracts
+        ],
+        required_resource_keys={"storage", "clock"},
+        can_subset=True,
+    )
+    def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        day = expected_day(context.resources.clock(), calendar, due)
+        wanted = {key.asset_key for key in context.selected_asset_check_keys}
+        for contract in contracts:
+            if contract.asset_key in wanted:
+                found = _freshness(context.resources.storage, contract, day)
+                yield _result(contract, FRESHNESS, found)
+
+    return run
+
+
+def volume_check(contract: Contract, factor: float) -> dg.AssetChecksDefinition:
+    """Return the check that a day partition's size is usual; it warns, and stops nothing."""
+
+    @dg.multi_asset_check(
+        name=f"{contract.name}_volume",
+        specs=[
+            dg.AssetCheckSpec(
+                VOLUME,
+                asset=contract.asset_key,
+                description=f"Rows lie within a factor of {factor:g} of the middle of the same "
+                f"weekdays of the {_WEEKS} weeks before; the tested day is no part of it.",
+            )
+        ],
+        required_resource_keys={"storage"},
+    )
+    def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        counts = context.resources.storage.lake.rows_by_day(contract)
+        verdicts = [volume_verdict(counts, day, factor) for day in _days(context.run.tags, counts)]
+        yield _result(contract, VOLUME, _worst(verdicts))
+
+    return run
+
+
+def _freshness(storage: Storage, contract: Contract, day: date | None) -> Verdict:
+    if day is None or contract.grain is None:
+        return Verdict(True, "history has not begun", {})
+    key = period_of(contract.grain, day).partition_key
+    if storage.store(contract).published(contract, [key]):
+        return Verdict(True, f"{key} is published", {"expected": key})
+    return Verdict(False, f"{key} should be published and is not", {"expected": key})
+
+
+def _days(tags: Mapping[str, str], counts: Mapping[date, int]) -> list[date]:
+    """Return the run's own days; the last loaded one if the run names none."""
+    if first := tags.get(_RANGE_START, tags.get("dagster/partition")):
+        last = tags.get(_RANGE_END, first)
+        return [day for day in sorted(counts) if first <= str(day) <= last]
+    return [max(counts)] if counts else []
+
+
+def _worst(verdicts: Iterable[Verdict]) -> Verdict:
+    judged = list(verdicts)
+    odd = [verdict for verdict in judged if not verdict.passed]
+    if not judged:
+        return Verdict(True, "no day holds rows", {})
+    if not odd:
+        return judged[-1]
+    shown = "; ".join(verdict.description for verdict in odd[:10])
+    return Verdict(False, f"{len(odd)} of {len(judged)} days: {shown}", odd[-1].figures)
+
+
+def _result(contract: Contract, name: str, verdict: Verdict) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=contract.asset_key,
+        check_name=name,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=verdict.description,
+        metadata=dict(verdict.figures),
+    )

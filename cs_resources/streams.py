@@ -1,0 +1,27 @@
+"""Tables as streams of record batches.
+
+Belongs here: reading rows from DuckDB batch by batch. Must not: knowing which rows.
+
+A connection of DuckDB has one result: the next statement, be it only that a temporary table is
+dropped, ends a stream that is still being read, without an error. So every stream has a DuckDB of
+its own.
+"""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from cs_resources.duckdb_session import DuckDBSession
+
+
+def aside(session: DuckDBSession) -> DuckDBSession:
+    """Return a session of the same settings that nobody else uses."""
+    return replace(session, spill_folder=session.spill_folder / uuid4().hex)
+
+
+def stream(session: DuckDBSession, table: ir.Table, batch_rows: int) -> pa.RecordBatchReader:
+    """Return the rows of a table of the session, which is to be asked nothing else meanwhile."""
+    backend = session.backend
+    return backend.raw_sql(backend.compile(table)).to_arrow_reader(batch_rows)

@@ -1,0 +1,67 @@
+"""Jobs: which assets run together.
+
+Belongs here: names and selections of jobs. Must not: times (see `schedules`), triggers (`sensors`).
+"""
+
+import dagster as dg
+
+from cs_assets.calendar import PERIOD_GRAINS, Grain
+from cs_assets.calls import contracts as facts
+from cs_assets.calls import mart_contracts as marts
+from cs_assets.contracts import Contract
+
+SYNC = "calls_sync"
+ANALYSE = "calls_analyse"
+DAYS = "calls_days"
+
+_READ = (
+    facts.CALL_TASKS,
+    facts.CALL_RECORDS_RAW,
+    facts.CALL_TURNS_RAW,
+    facts.CALL_RECORDS_CLEAN,
+    facts.CALL_RECORDS_QUARANTINE,
+)
+_SAID = (facts.CALL_SENTIMENT, marts.CALL_RECORD_ENRICHED)
+
+
+def snapshots_job_name(grain: Grain) -> str:
+    """Name of the job that makes a grain's customer snapshots."""
+    return f"portrait_snapshots_{grain}"
+
+
+def summaries_job_name(grain: Grain) -> str:
+    """Name of the job that makes a grain's task summaries."""
+    return f"task_summaries_{grain}"
+
+
+def period_job_name(grain: Grain) -> str:
+    """Name of the job that makes all of a grain's marts."""
+    return f"calls_{grain}"
+
+
+def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+    """Return every job; a job's assets share one partitioning."""
+    made = [
+        _job(SYNC, "Read calls, dialogues and tasks; sort out what breaks a rule.", _READ),
+        _job(ANALYSE, "Judge what was said and publish the calls.", _SAID),
+        _job(DAYS, "Everything that is made by day.", (*_READ, *_SAID)),
+    ]
+    for grain in PERIOD_GRAINS:
+        snapshot = marts.PORTRAIT_SNAPSHOT.for_grain(grain)
+        summary = marts.TASK_SUMMARY.for_grain(grain)
+        made += [
+            _job(snapshots_job_name(grain), f"Customer snapshots by {grain}.", [snapshot]),
+            _job(summaries_job_name(grain), f"Task summaries by {grain}.", [summary]),
+            _job(period_job_name(grain), f"All marts by {grain}.", [snapshot, summary]),
+        ]
+    return made
+
+
+def _job(
+    name: str, description: str, contracts: "tuple[Contract, ...] | list[Contract]"
+) -> dg.UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*(contract.asset_key for contract in contracts)),
+        description=description,
+    )

@@ -1,0 +1,1 @@
+"""How the sentiment lexicon was learnt from a corpus, and how to learn one's own."""

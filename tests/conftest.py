@@ -1,0 +1,32 @@
+"""What every test relies on: a fixed time zone, repeatable examples, a store of its own."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import hypothesis
+import pytest
+from storage_cases import opened
+
+from cs_resources.storage import Storage
+
+os.environ |= {"TZ": "UTC", "DAGSTER_DISABLE_TELEMETRY": "1"}
+time.tzset()
+hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Storage]:
+    """An empty store of the shop's tables."""
+    with opened(tmp_path) as storage:
+        yield storage
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
