@@ -9,12 +9,14 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from cs_assets.calendar import Grain, parse_period
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT
 from cs_assets.periods import LoadedPeriod, loaded_periods
 from cs_resources.storage import Storage
@@ -45,6 +47,13 @@ def source(folder: Path) -> Path:
 def month() -> list[LoadedPeriod]:
     """Return the month with all of its days loaded."""
     return loaded_periods([MONTH], [date.fromisoformat(day) for day in DAYS])
+
+
+def unjudged(calls: ir.Table) -> ir.Table:
+    """Return the calls with the columns of `call_sentiment`, nothing said of any."""
+    schema = CALL_SENTIMENT.schema
+    names = [name for name in schema if name not in CALL_SENTIMENT.key]
+    return calls.mutate(**{name: ibis.null(schema[name]) for name in names})
 
 
 def stream(path: Path) -> pa.RecordBatchReader:

@@ -3,8 +3,8 @@
 Belongs here: which pieces of work are measured, how often, and the one table of figures. Must not:
 the work itself (`call_tasks`).
 
-- snapshot query: the month's portraits as a temporary table, by the platform's own expression, by
-  hand-written DuckDB SQL and by pandas, from the same files; the results must be equal.
+- snapshot query: the month's portraits by the platform's own expression and by hand-written DuckDB
+  SQL (as Arrow batches), and by pandas, from the same files; the results must be equal.
 - lake to mart: the same portraits staged, audited and published to a SQLite warehouse.
 - stream to lake: a month of calls, read batch by batch, staged, audited and published.
 
@@ -20,7 +20,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,10 +31,11 @@ from cs_resources.settings import Settings
 RATIO_LIMIT = 1.1
 PEAK_LIMIT = 2048
 _HEADER = ("measurement", "calls", "time s", "cpu s", "peak MiB", "compared", "limit", "kept")
+_PANDAS = "pandas"
 _PEERS: dict[str, Callable[..., call_tasks.Outcome]] = {
     "platform (Ibis)": call_tasks.query_ours,
     "DuckDB SQL by hand": call_tasks.query_sql,
-    "pandas": call_tasks.query_pandas,
+    _PANDAS: call_tasks.query_pandas,
 }
 
 
@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, help="where to work; 10,000,000 calls need 15 GB (default: /tmp)"
     )
-    parser.add_argument("--skip", nargs="*", default=[], choices=["query", "pandas", "mart"])
+    parser.add_argument("--skip", nargs="*", default=[], choices=["query", _PANDAS, "mart"])
     return parser.parse_args()
 
 
@@ -136,17 +136,7 @@ def _path(
 
 
 def _queries(report: Report, folder: Path, calls: int, options: argparse.Namespace) -> None:
-    """Ask the peers in turn, so that a busy moment of the machine does not hit only one."""
-    runs: dict[str, list[call_tasks.Outcome]] = {name: [] for name in _PEERS}
-    for number in range(options.repeat):
-        for name, work in _PEERS.items():
-            if name == "pandas" and ("pandas" in options.skip or number):
-                continue  # slow, and far from any limit: once
-            _say(f"{calls:,} calls: snapshot query, {name}, run {number + 1}")
-            try:
-                runs[name].append(alone(work, folder, options.memory_limit))
-            except BrokenProcessPool:
-                _say("the process was killed: not enough memory?")
+    runs = _ask_in_turn(folder, calls, options)
     laps = {name: best([laps for laps, _ in found])[WHOLE] for name, found in runs.items() if found}
     ours, sql = list(laps.values())[:2]
     for name, lap in laps.items():
@@ -156,12 +146,31 @@ def _queries(report: Report, folder: Path, calls: int, options: argparse.Namespa
             kept = report.limited(f"snapshot query, {calls:,} calls, ratio", ratio, RATIO_LIMIT)
             more += [f"{RATIO_LIMIT} x SQL", kept]
         report.add(f"snapshot query: {name}", calls, lap, *more)
-    results = {fingerprint for found in runs.values() for _, fingerprint in found}
+    results = {found[0][1] for found in runs.values() if found}
     snapshots = next(iter(results)).split()[0]
     if len(results) > 1:
         report.faults.append(f"snapshot query, {calls:,} calls: results differ: {sorted(results)}")
     equal = "yes" if len(results) == 1 else "NO"
     report.add(f"snapshot query: {snapshots} equal snapshots", calls, None, "", "equal", equal)
+
+
+def _ask_in_turn(
+    folder: Path, calls: int, options: argparse.Namespace
+) -> dict[str, list[call_tasks.Outcome]]:
+    """Ask the peers in turn, so that a busy moment of the machine does not hit only one."""
+    runs: dict[str, list[call_tasks.Outcome]] = {name: [] for name in _PEERS}
+    for number in range(options.repeat):
+        for name, work in _PEERS.items():
+            if name == _PANDAS and (_PANDAS in options.skip or number):
+                continue  # slow, and far from any limit: once
+            _say(f"{calls:,} calls: snapshot query, {name}, run {number + 1}")
+            try:
+                runs[name].append(alone(work, folder, options.memory_limit, number == 0))
+            except ChildProcessError as error:
+                if name != _PANDAS:
+                    raise
+                _say(f"{error}: is there enough memory?")
+    return runs
 
 
 def _say(text: str) -> None:

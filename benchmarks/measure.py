@@ -3,13 +3,13 @@
 Belongs here: clocks, processes, tables of figures. Must not: knowing what is measured.
 """
 
+import pickle
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,19 @@ def _forget_peak() -> None:
 
 
 def alone(work: Callable[..., Any], *arguments: object) -> Any:
-    """Return the outcome of a function that runs in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
+    """Return the outcome of a function that runs in a fresh process.
+
+    Raises ChildProcessError if the process fails or is killed, for want of memory for example.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.child"],
+        input=pickle.dumps((work, arguments)),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        raise ChildProcessError(f"{work.__name__} ended with {done.returncode}")
+    return pickle.loads(done.stdout)
 
 
 def best(runs: Sequence[Sequence[Lap]]) -> dict[str, Lap]:

@@ -15,11 +15,13 @@ from typing import Annotated, Any, ParamSpec
 import dagster as dg
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cs_apps.backfill import Wave, last_day, plan, run_waves, select_contracts
 from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
+from cs_apps.doctor import Finding, Health, examine
 from cs_apps.home import PROJECT, open_instance, prepare_home
 from cs_assets.calendar import parse_date_or_period
 from cs_assets.contracts import UNPARTITIONED, Contract
@@ -108,6 +110,14 @@ def backfill(
 
 @app.command()
 @_reported
+def doctor() -> None:
+    """Show what is set, reachable, writable, at which version, and what to fix."""
+    if _show_findings(examine()):
+        raise typer.Exit(1)
+
+
+@app.command()
+@_reported
 def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 3000,
     host: Annotated[
@@ -125,6 +135,19 @@ def ui(
     }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml")]
     os.execve(sys.executable, [*command, "-h", host, "-p", str(port)], environment)
+
+
+def _show_findings(findings: Sequence[Finding]) -> bool:
+    """Show the findings; say whether something is broken."""
+    table = Table(show_lines=False)
+    for heading in ("part", "is", "seen", "to do"):
+        table.add_column(heading, overflow="fold")
+    colours = {Health.OK: "green", Health.WARNING: "yellow", Health.BROKEN: "red"}
+    for finding in findings:
+        state = f"[{colours[finding.health]}]{finding.health}[/]"
+        table.add_row(finding.part, state, escape(finding.seen), escape(finding.remedy))
+    console.print(table)
+    return any(finding.health is Health.BROKEN for finding in findings)
 
 
 def _span(first: str, last: str, settings: Settings) -> tuple[date, date]:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -77,8 +78,6 @@ def _guarded(
 
 def _versions() -> Finding:
     found = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    if sys.version_info < (3, 11):
-        return Finding("versions", Health.BROKEN, sys.version, "install Python 3.11 or newer")
     python = ".".join(str(part) for part in sys.version_info[:3])
     return Finding("versions", Health.OK, f"Python {python}, {found}")
 
@@ -87,9 +86,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     files = [path for path in (Path(".env"), settings.cs_home / HOME_SETTINGS) if path.is_file()]
     given = sorted(name.upper() for name in settings.model_fields_set)
     seen = f"set: {', '.join(given) or 'nothing, all defaults'}"
-    yield Finding(
-        "settings", Health.OK, f"{seen}; files: {', '.join(map(str, files)) or 'none'}"
-    )
+    yield Finding("settings", Health.OK, f"{seen}; files: {', '.join(map(str, files)) or 'none'}")
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -150,8 +147,7 @@ def _call_source(settings: Settings) -> Iterator[Finding]:
     if last is None:
         yield Finding("call source", Health.WARNING, "history has not begun", "CS_HISTORY_START")
         return
-    day = Grain.DAY and settings.cs_history_start.fromisoformat(last)
-    tables = database.tables(settings.cs_history_start, day)
+    tables = database.tables(settings.cs_history_start, date.fromisoformat(last))
     tasks = len(database.tasks())
     url = settings.call_source.render_as_string()
     if not tables:

@@ -4,35 +4,104 @@ Belongs here: putting the parts together. Builds with no secret and no server. M
 else.
 """
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from cs_assets.calls import contracts as calls_facts
 from cs_assets.calls import mart_contracts as calls_marts
 from cs_assets.calls.assets import calls_assets
+from cs_assets.calls.keywords import Keywords
+from cs_assets.calls.lexicon import Lexicon
+from cs_assets.calls.sentiment import Rules
+from cs_assets.checks import freshness_checks, volume_check
 from cs_assets.contracts import Place
+from cs_assets.quarantine import QuarantineLimit
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
+from cs_resources.notifier import Notifier
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
+from cs_schedules.alerts import run_failure_sensor
+from cs_schedules.jobs import jobs
+from cs_schedules.schedules import Timetable, schedules
+from cs_schedules.sensors import follow_up_sensor, source_sensor
 
 CONTRACTS = (*calls_facts.FACTS, *calls_marts.MARTS)
 SYSTEMS = ("calls",)
 
 
 def build_definitions(
-    settings: Settings, storage: Storage | None = None, call_database: CallDatabase | None = None
+    settings: Settings,
+    storage: Storage | None = None,
+    call_database: CallDatabase | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dg.Definitions:
-    """Return the definitions of an installation; tests pass their own storage or source."""
+    """Return the definitions of an installation; tests pass their own storage, source or clock."""
     storage = storage or storage_of(settings, CONTRACTS)
+    calendar, timetable = settings.calendar, timetable_of(settings)
+    every_job = {job.name: job for job in jobs()}
     return dg.Definitions(
-        assets=calls_assets(settings.calendar),
+        assets=calls_assets(calendar, rules_of(settings), limit_of(settings)),
+        asset_checks=[
+            freshness_checks(CONTRACTS, calendar, timetable.due),
+            volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
+        ],
+        jobs=list(every_job.values()),
+        schedules=schedules(calendar, timetable),
+        sensors=[
+            source_sensor(calendar, timetable, every_job),
+            follow_up_sensor(timetable, every_job),
+            run_failure_sensor(notifier_of(settings), timetable.is_enabled),
+        ],
         resources={
+            "clock": clock,
             "storage": storage,
             Place.LAKE.value: StorageIOManager(storage, Place.LAKE),
             Place.WAREHOUSE.value: StorageIOManager(storage, Place.WAREHOUSE),
             "call_database": call_database or call_database_of(settings),
         },
         executor=dg.in_process_executor,
+    )
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the judge of dialogues that needs no model."""
+    return Rules(
+        Keywords.load(settings.keywords_file),
+        Lexicon.load(settings.lexicon_terms_file, settings.lexicon_modifiers_file),
+    )
+
+
+def limit_of(settings: Settings) -> QuarantineLimit:
+    """Return the limit above which a day is refused."""
+    return QuarantineLimit(settings.quarantine_max_share, settings.quarantine_max_rows)
+
+
+def timetable_of(settings: Settings) -> Timetable:
+    """Return the hours of the nightly round."""
+    return Timetable(
+        is_enabled=settings.scheduler_enabled,
+        sync=(settings.sync_cron_hour, settings.sync_cron_minute),
+        analyse=(settings.analyze_cron_hour, settings.analyze_cron_minute),
+        snapshots=(settings.snapshot_cron_hour, settings.snapshot_cron_minute),
+        summaries=(settings.summary_cron_hour, settings.summary_cron_minute),
+        look_back_days=settings.sync_lookback_days,
+        catch_up_days=settings.sync_catch_up_days,
+    )
+
+
+def notifier_of(settings: Settings) -> Notifier:
+    """Return the channels on which people are told."""
+    return Notifier(
+        webhook_url=settings.alert_webhook_url.get_secret_value(),
+        mail_to=tuple(part.strip() for part in settings.alert_mail_to.split(",") if part.strip()),
+        mail_from=settings.alert_mail_from,
+        smtp_host=settings.smtp_host,
+        smtp_port=settings.smtp_port,
+        smtp_user=settings.smtp_user,
+        smtp_password=settings.smtp_password.get_secret_value(),
     )
 
 

@@ -34,10 +34,14 @@ class Result:
 
     `totals` are laws tested before anything is published; `figures` are named numbers per
     partition that a reader wants to see (rows read, duplicates dropped, …); `refused` maps
-    partitions that cannot be computed to the reason.
+    partitions that cannot be computed to the reason; `explains` is the expression whose SQL and
+    column lineage are shown where `table` itself was computed from something held in between;
+    `picture` is a Dagster metadata value that shows the run's newest days.
     """
 
     table: Tabular
     totals: tuple[ExpectedTotal, ...] = ()
     figures: Mapping[str, Mapping[str, int | float | str]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    explains: ir.Table | None = None
+    picture: object | None = None

@@ -3,8 +3,8 @@
 Belongs here: small questions that every system's assets ask. Must not: publishing.
 """
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,6 +14,8 @@ from cs_assets.calendar import Grain, period_from_partition
 from cs_assets.contracts import Contract
 from cs_assets.periods import LoadedPeriod, loaded_periods
 
+_PICTURE_DAYS = 30
+
 
 def step_days(context: dg.AssetExecutionContext) -> list[date]:
     """Return the days of a step partitioned by day."""
@@ -21,13 +23,31 @@ def step_days(context: dg.AssetExecutionContext) -> list[date]:
 
 
 def step_periods(
-    context: dg.AssetExecutionContext, grain: Grain, facts: Contract
+    context: dg.AssetExecutionContext, grain: Grain, *facts: Contract
 ) -> list[LoadedPeriod]:
-    """Return the step's periods with their loaded days of a fact in the lake."""
+    """Return the step's periods with the days of which every fact is loaded in the lake."""
     periods = [period_from_partition(grain, key) for key in context.partition_keys]
     days = [str(day) for period in periods for day in period.days()]
-    published = context.resources.storage.lake.published(facts, days)
-    return loaded_periods(periods, [date.fromisoformat(day) for day in published])
+    lake = context.resources.storage.lake
+    published = [set(lake.published(fact, days)) for fact in facts]
+    return loaded_periods(
+        periods, [date.fromisoformat(day) for day in set.intersection(*published)]
+    )
+
+
+def period_figures(
+    periods: Sequence[LoadedPeriod], counts: Mapping[str, int], name: str
+) -> dict[str, dict[str, int | str]]:
+    """Return what is worth seeing of each period: as-of date, whether it is whole, a count."""
+    return {
+        item.period.partition_key: {
+            "period": item.period.key,
+            "as_of": str(item.as_of),
+            "is_complete": str(item.is_complete).lower(),
+            name: counts[item.period.partition_key],
+        }
+        for item in periods
+    }
 
 
 def nothing_loaded(
@@ -62,6 +82,23 @@ def figures_by_day(table: ir.Table, day: str = "call_date") -> dict[str, dict[st
             values = {values["reason"]: values["rows"]}
         figures.setdefault(str(row[day]), {}).update(values)
     return figures
+
+
+def with_days_before(
+    context: dg.AssetExecutionContext,
+    contract: Contract,
+    own: Mapping[str, dict[str, Any]],
+    measure: Callable[[ir.Table], ir.Table],
+) -> dict[date, dict[str, Any]]:
+    """Return `own` figures by day, after the same `measure` of published days: 30 days in all."""
+    last = date.fromisoformat(max(context.partition_keys))
+    window = [last - timedelta(days=back) for back in range(_PICTURE_DAYS)]
+    before = [str(day) for day in window if str(day) not in context.partition_keys]
+    lake = context.resources.storage.lake
+    published = sorted(lake.published(contract, before))
+    figures = figures_by_day(measure(context.resources.storage.read(contract, published)))
+    wanted = {**figures, **{day: own[day] for day in own if date.fromisoformat(day) in window}}
+    return {date.fromisoformat(day): wanted[day] for day in sorted(wanted)}
 
 
 def rows_by_period(table: ir.Table, periods: Sequence[LoadedPeriod]) -> dict[str, int]:

@@ -16,10 +16,14 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
+import ibis
+import ibis.expr.types as ir
 
 from cs_assets.contract_forms import dagster_schema
 from cs_assets.contracts import UNPARTITIONED, Contract
+from cs_assets.lineage import column_lineage
 from cs_assets.results import Result
+from cs_resources.failures import lasting, may_pass
 from cs_resources.io_managers import OPEN_END, begin, partition_keys, publish
 from cs_resources.metadata import check_metadata, partition_metadata
 from cs_resources.staging import Staged
@@ -36,6 +40,7 @@ def table_asset(
     resources: Sequence[str] = (),
     code_version: str = "1",
     pool: str | None = None,
+    retry_policy: dg.RetryPolicy | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declare the asset (or the assets, made in one step) of one or more contracts.
 
@@ -55,6 +60,7 @@ def table_asset(
             required_resource_keys={"storage", *resources},
             description=inspect.getdoc(function),
             pool=pool,
+            retry_policy=retry_policy,
         )(_step(function, contracts))
 
     return decorate
@@ -113,16 +119,21 @@ def _step(
     def run(context: dg.AssetExecutionContext, **inputs: object) -> Iterator[Any]:
         storage: Storage = context.resources.storage
         step = context.get_step_execution_context()
-        begin(storage, step)
         keys = partition_keys(step)
-        outcome = function(context, **inputs)
-        results = outcome if isinstance(outcome, tuple) else (outcome,)
-        staged = _agreed(
-            [
-                storage.stager.stage(_as_result(result), contract, keys)
-                for contract, result in zip(contracts, results, strict=True)
-            ]
-        )
+        try:
+            begin(storage, step)
+            outcome = function(context, **inputs)
+            results = outcome if isinstance(outcome, tuple) else (outcome,)
+            staged = _agreed(
+                [
+                    _staged(storage, _as_result(result), contract, keys)
+                    for contract, result in zip(contracts, results, strict=True)
+                ]
+            )
+        except Exception as error:
+            if may_pass(error) or isinstance(error, dg.Failure):
+                raise
+            raise lasting(error) from error
         if staged[0].failures:
             _publish_good(context, storage, staged)
             raise _failure(staged)
@@ -137,6 +148,20 @@ def _step(
         name: note for name, note in function.__annotations__.items() if name != "return"
     }
     return run
+
+
+def _staged(storage: Storage, result: Result, contract: Contract, keys: Sequence[str]) -> Staged:
+    """Stage a result; what explains it gives the SQL and the column lineage that are shown."""
+    staged = storage.stager.stage(result, contract, keys)
+    explains = result.table if result.explains is None else result.explains
+    if not isinstance(explains, ir.Table):
+        return staged
+    inputs = {other.name: other for other in storage.contracts}
+    return replace(
+        staged,
+        sql=str(ibis.to_sql(explains, dialect="duckdb")),
+        lineage=column_lineage(explains, inputs),
+    )
 
 
 def _as_result(outcome: object) -> Result:
@@ -168,7 +193,7 @@ def _publish_good(
                     partition=None if key == UNPARTITIONED else key,
                     metadata={
                         **partition_metadata(table, key, sizes.get(key)),
-                        "published_by_run": context.run_id,
+                        "published_by_run": context.run.run_id,
                     },
                     tags={"dagster/data_version": table.audits[key].content_hash},
                 )

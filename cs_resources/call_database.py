@@ -1,122 +1,48 @@
-"""The outbound-call database: which tables hold a day, and their rows as a stream.
+"""The outbound-call database: its rows as a stream, and what each day of it holds.
 
-Belongs here: table look-up, queries, turning driver values into typed record batches. Must not:
-judging rows; whatever cannot be read is passed on in `unreadable`, so that nothing is lost.
+Belongs here: queries, turning driver values into typed record batches. Must not: judging rows;
+whatever cannot be read is passed on in `unreadable`, so that nothing is lost.
 
 A monthly table is named after the month in which the *task* was created: its calls may be of that
 month or of later ones (`lookback_months`). A row whose calldate is missing, unreadable or outside
 of that span belongs to no day; it is read with the first day of the table's month.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from cs_resources.call_schema import COLUMNS, DECLARED, DETAILS, RECORDS, TASKS, TURN
-from cs_resources.call_values import INSTANT, Placing, RowReader, midnight
+from cs_resources.call_catalog import CallCatalog, CallTables
+from cs_resources.call_schema import COLUMNS, DETAILS, RECORDS, TASKS, TURN
+from cs_resources.call_values import INSTANT, Placing, RowReader
 from cs_resources.errors import SourceError
 
 _BATCH_ROWS = 20_000
 
 
 @dataclass(frozen=True)
-class CallTables:
-    """The record table and detail table of one month, or of everything (`month` None)."""
+class DaySignature:
+    """What a day holds, in figures that change when its records do (durations in ms)."""
 
-    records: str
-    details: str
-    month: date | None
+    rows: int = 0
+    duration: int = 0
+    talk: int = 0
+
+    def __add__(self, other: "DaySignature") -> "DaySignature":
+        """Add up what two tables hold of a day."""
+        return DaySignature(
+            self.rows + other.rows, self.duration + other.duration, self.talk + other.talk
+        )
 
 
 @dataclass(frozen=True)
-class CallDatabase:
-    """A read-only call database.
-
-    `names` maps the usual table names and `table.column` names to those of this installation;
-    `suffix` is that of the one pair of tables in an installation with layout `single`.
-    """
-
-    url: sa.URL
-    history_start: date
-    tenant_id: str = "default"
-    layout: str = "monthly"
-    suffix: str = ""
-    lookback_months: int = 12
-    names: Mapping[str, str] = field(default_factory=dict)
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-
-    @cached_property
-    def engine(self) -> sa.Engine:
-        """The connection pool; raises SourceError when there is nothing to connect to."""
-        database = self.url.database
-        if self.url.get_backend_name() == "sqlite" and database and not _is_file(database):
-            raise SourceError(
-                f"CALL_SOURCE_URL: there is no file {database}. Give the URL of your call "
-                "database, or make the sample with `cs sample-data`."
-            )
-        try:
-            return sa.create_engine(self.url)
-        except (ImportError, sa.exc.ArgumentError) as error:
-            raise SourceError(
-                f"CALL_SOURCE_URL: no driver for {self.url.drivername} ({error}); give a URL that "
-                "begins with mysql+pymysql:// or sqlite:///."
-            ) from error
-
-    def tables(self, first: date, last: date) -> list[CallTables]:
-        """Return the tables that can hold calls of these days, oldest first, columns checked.
-
-        A month without a table is no error. Raises SourceError naming a table or column.
-        """
-        found = self._table_names()
-        if self.layout == "single":
-            pairs = [self._pair(self.suffix, None)]
-        else:
-            pairs = [self._pair(f"{month:%Y_%m}", month) for month in self._months(found)]
-            oldest = self._oldest_month(first)
-            pairs = [pair for pair in pairs if pair.month and oldest <= pair.month <= last]
-        for pair in pairs:
-            for table, kind in ((pair.records, RECORDS), (pair.details, DETAILS)):
-                if table not in found:
-                    raise SourceError(
-                        f"the call database has no table {table}; it has "
-                        f"{', '.join(sorted(found)) or 'no table at all'}. See CALL_SOURCE_LAYOUT, "
-                        "CALL_SOURCE_TABLE_SUFFIX and CALL_SOURCE_NAMES."
-                    )
-                self._check_columns(table, kind)
-        return pairs
-
-    def months_without_table(self, first: date, last: date) -> list[str]:
-        """Return the months (`YYYY_MM`) since the oldest table that have no table of these days."""
-        months = self._months(self._table_names())
-        if self.layout == "single" or not months:
-            return []
-        oldest = max(months[0], self._oldest_month(first))
-        count = (last.year - oldest.year) * 12 + last.month - oldest.month + 1
-        wanted = [_add_months(oldest, number) for number in range(count)]
-        return [f"{month:%Y_%m}" for month in wanted if month not in months]
-
-    def require_tables(self, seen: set[str], days: Sequence[date]) -> None:
-        """Raise SourceError if a table that held calls, and can hold these days', is gone."""
-        found = self._table_names()
-        gone = []
-        for table in sorted(seen - found):
-            month = self._month(table)
-            low, high = self._span(CallTables(table, table, month))
-            if low <= days[-1] and days[0] < high:
-                gone.append(table)
-        if gone:
-            raise SourceError(
-                f"the call database no longer has the table {', '.join(gone)}, from which calls "
-                "were read before. Restore it; nothing was published."
-            )
+class CallDatabase(CallCatalog):
+    """Reads a read-only call database."""
 
     def tasks(self) -> pd.DataFrame:
         """Return every task: tenant_id, task_id, task_name, created_at, extracted_at."""
@@ -168,6 +94,30 @@ class CallDatabase:
             ),
         )
 
+    def signatures(self, days: Sequence[date]) -> dict[date, DaySignature]:
+        """Return what the source holds of consecutive days, each row counted with its day."""
+        found: dict[date, DaySignature] = {}
+        with self.engine.connect() as connection:
+            for pair in self.tables(days[0], days[-1]):
+                table = self._table(pair.records, RECORDS)
+                placing = Placing(days, *self._span(pair), undated=self._undated_day(pair))
+                day = sa.func.substr(sa.cast(table.c.calldate, sa.String), 1, 10).label("day")
+                query = (
+                    sa.select(
+                        day,
+                        sa.func.count(),
+                        sa.func.coalesce(sa.func.sum(table.c.duration), 0),
+                        sa.func.coalesce(sa.func.sum(table.c.bill), 0),
+                    )
+                    .where(self._belongs(table.c.calldate, pair, days))
+                    .group_by(day)
+                )
+                for text, *figures in connection.execute(query):
+                    at = placing.place(f"{text} 00:00:00" if text else None)
+                    held = DaySignature(*(int(figure) for figure in figures))
+                    found[at] = found.get(at, DaySignature()) + held
+        return found
+
     def _stream(
         self,
         pairs: Sequence[CallTables],
@@ -207,90 +157,3 @@ class CallDatabase:
             .select_from(joined)
             .where(details.c.notify == TURN, self._belongs(records.c.calldate, pair, days))
         )
-
-    def _belongs(
-        self, calldate: sa.ColumnElement[Any], pair: CallTables, days: Sequence[date]
-    ) -> sa.ColumnElement[bool]:
-        """Return the condition that a row is read with these days."""
-        low, high = self._span(pair)
-        dated = (calldate >= midnight(max(days[0], low))) & (
-            calldate < midnight(min(days[-1] + timedelta(days=1), high))
-        )
-        if self._undated_day(pair) not in days:
-            return dated
-        return (
-            dated | calldate.is_(None) | (calldate < midnight(low)) | (calldate >= midnight(high))
-        )
-
-    def _span(self, pair: CallTables) -> tuple[date, date]:
-        """Return the first day, and the day after the last, that the table may hold."""
-        if pair.month is None:
-            return date(1990, 1, 1), date(2100, 1, 1)
-        return pair.month, _add_months(pair.month, self.lookback_months + 1)
-
-    def _undated_day(self, pair: CallTables) -> date:
-        return max(pair.month or self.history_start, self.history_start)
-
-    def _oldest_month(self, first: date) -> date:
-        return _add_months(first.replace(day=1), -self.lookback_months)
-
-    def _months(self, found: set[str]) -> list[date]:
-        return sorted(month for name in found if (month := self._month(name)))
-
-    def _month(self, table: str) -> date | None:
-        pattern = re.escape(self._name(RECORDS)) + r"_([1-9][0-9]{3})_(0[1-9]|1[0-2])"
-        match = re.fullmatch(pattern, table)
-        return date(int(match[1]), int(match[2]), 1) if match else None
-
-    def _pair(self, suffix: str, month: date | None) -> CallTables:
-        end = f"_{suffix}" if suffix else ""
-        return CallTables(f"{self._name(RECORDS)}{end}", f"{self._name(DETAILS)}{end}", month)
-
-    def _name(self, usual: str) -> str:
-        return self.names.get(usual, usual)
-
-    def _table(self, name: str, kind: str) -> sa.Table:
-        """Return a table by its usual column names; values come as the driver gives them."""
-        columns: list[sa.Column[Any]] = [
-            sa.Column(sa.quoted_name(self._name_of_column(kind, column), True), key=column)
-            for column in COLUMNS[kind]
-        ]
-        return sa.Table(sa.quoted_name(name, True), sa.MetaData(), *columns)
-
-    def _name_of_column(self, kind: str, column: str) -> str:
-        return self.names.get(f"{kind}.{column}", column)
-
-    def _table_names(self) -> set[str]:
-        try:
-            return set(sa.inspect(self.engine).get_table_names())
-        except sa.exc.DatabaseError as error:
-            raise SourceError(
-                f"CALL_SOURCE_URL: {self.url.render_as_string()} cannot be read as a database: "
-                f"{error.orig}"
-            ) from error
-
-    def _check_columns(self, table: str, kind: str) -> None:
-        have = {
-            column["name"]: column["type"] for column in sa.inspect(self.engine).get_columns(table)
-        }
-        for column, expected in COLUMNS[kind].items():
-            name = self._name_of_column(kind, column)
-            if name not in have:
-                raise SourceError(
-                    f"table {table} has no column {name}; it has {', '.join(have)}. If the column "
-                    f'has another name, set CALL_SOURCE_NAMES={{"{kind}.{column}": "…"}}.'
-                )
-            if not isinstance(have[name], DECLARED[expected]):
-                raise SourceError(
-                    f"column {name} of table {table} is declared {have[name]}, expected "
-                    f"{expected}. Restore its type, or name another column in CALL_SOURCE_NAMES."
-                )
-
-
-def _is_file(database: str) -> bool:
-    return Path(database).is_file()
-
-
-def _add_months(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, 1)

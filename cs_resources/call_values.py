@@ -51,6 +51,11 @@ class Placing:
         low, high = midnight(self.low), midnight(self.high)
         return pa.array([self._place(value, keys, low, high) for value in values], pa.date32())
 
+    def place(self, value: object) -> date:
+        """Return the day of one of the driver's values."""
+        keys = [midnight(day) for day in self.days]
+        return self._place(value, keys, midnight(self.low), midnight(self.high))
+
     def _place(self, value: object, keys: Sequence[str], low: str, high: str) -> date:
         """Compare as the database does (as text), so that any run places a row on the same day."""
         text = f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value

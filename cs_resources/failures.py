@@ -11,7 +11,9 @@ from deltalake.exceptions import CommitFailedError
 
 from cs_resources.errors import PlatformError, StaleWriterError
 
-RETRY = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
+RETRY = dg.RetryPolicy(
+    max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL
+)
 """Back-off for steps that talk to a database: about 5, 10, 20 seconds."""
 
 
@@ -29,5 +31,9 @@ def may_pass(error: BaseException) -> bool:
 def lasting(error: Exception) -> dg.Failure:
     """Return the failure that Dagster does not retry, with the message for the operator."""
     kind = type(error).__name__
-    metadata = {"error": kind, "a rerun helps": isinstance(error, StaleWriterError)}
-    return dg.Failure(description=f"{kind}: {error}", metadata=metadata, allow_retries=False)
+    metadata: dict[str, str | bool] = {
+        "error": kind,
+        "a rerun helps": isinstance(error, StaleWriterError),
+    }
+    text = str(error) if isinstance(error, PlatformError) else f"{kind}: {error}"
+    return dg.Failure(description=text, metadata=metadata, allow_retries=False)

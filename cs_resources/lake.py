@@ -132,6 +132,17 @@ class Lake:
         days = [str(partition[contract.partition_column]) for partition in table.partitions()]
         return date.fromisoformat(max(days)) if days else None
 
+    def rows_by_day(self, contract: Contract) -> dict[date, int]:
+        """Count the published rows of every day that holds some, from the files' statistics."""
+        if (table := self._table(contract)) is None:
+            return {}
+        actions = pa.table(table.get_add_actions(flatten=True))
+        days = actions[f"partition.{contract.partition_column}"].to_pylist()
+        counts: dict[date, int] = {}
+        for day, rows in zip(days, actions["num_records"].to_pylist(), strict=True):
+            counts[day] = counts.get(day, 0) + rows
+        return counts
+
     def row_count(self, contract: Contract) -> int:
         """Return the number of published rows, from the files' statistics."""
         table = self._table(contract)

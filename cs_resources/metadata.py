@@ -25,6 +25,10 @@ def partition_metadata(staged: Staged, key: str, stored_bytes: int | None) -> di
     metadata |= dict(staged.figures.get(key, {}))
     if rows := staged.previews.get(key):
         metadata["preview"] = dg.MetadataValue.md(markdown_table(rows))
+    # the UI reads lineage off the newest event: once a run is enough, of the picture too
+    if key == max(staged.audits):
+        metadata |= {"dagster/column_lineage": staged.lineage} if staged.lineage else {}
+        metadata |= {"picture": staged.picture} if staged.picture else {}
     if staged.sql:
         metadata["sql"] = dg.MetadataValue.md(f"```sql\n{_shortened(staged.sql)}\n```")
     return metadata

@@ -55,12 +55,12 @@ class Notifier:
         """Post the shape that Feishu, and with it most chat tools' adapters, understand."""
         text = f"{notice.subject}\n{notice.text}"
         body = {"msg_type": "text", "content": {"text": text}, "text": text}
-        request = urllib.request.Request(  # noqa: S310  the operator's own setting
+        request = urllib.request.Request(
             self.webhook_url,
             data=json.dumps(body, ensure_ascii=False).encode(),
             headers={"Content-Type": "application/json; charset=utf-8"},
         )
-        with urllib.request.urlopen(request, timeout=_SECONDS) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_SECONDS) as reply:
             reply.read()
 
     def _mail(self, notice: Notice) -> None:

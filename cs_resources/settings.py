@@ -61,6 +61,41 @@ class Settings(BaseSettings):
     )
     duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
+    quarantine_max_share: float = Field(
+        0.04, ge=0, le=1, description="A day with a larger share of bad rows is refused."
+    )
+    quarantine_max_rows: int = Field(
+        10, ge=0, description="So many bad rows of a day never refuse it, whatever their share."
+    )
+    keywords_file: Path | None = Field(None, description="Keywords of your own (YAML).")
+    lexicon_terms_file: Path | None = Field(None, description="Mood terms of your own (CSV).")
+    lexicon_modifiers_file: Path | None = Field(None, description="Negations and degrees (YAML).")
+    volume_factor: float = Field(
+        3.0, gt=1, description="How far a day's rows may lie from the usual before a warning."
+    )
+
+    scheduler_enabled: bool = Field(False, description="Whether schedules and sensors start on.")
+    sync_cron_hour: int = Field(2, ge=0, le=23, description="Hour of the nightly read.")
+    sync_cron_minute: int = Field(0, ge=0, le=59, description="Its minute.")
+    analyze_cron_hour: int = Field(2, ge=0, le=23, description="Hour of the analysis.")
+    analyze_cron_minute: int = Field(30, ge=0, le=59, description="Its minute.")
+    snapshot_cron_hour: int = Field(6, ge=0, le=23, description="Hour of the snapshots.")
+    snapshot_cron_minute: int = Field(0, ge=0, le=59, description="Its minute.")
+    summary_cron_hour: int = Field(6, ge=0, le=23, description="Hour of the summaries.")
+    summary_cron_minute: int = Field(30, ge=0, le=59, description="Its minute.")
+    sync_lookback_days: int = Field(3, ge=1, description="Days read again every night.")
+    sync_catch_up_days: int = Field(
+        40, ge=1, description="Days watched for changes and caught up after an outage."
+    )
+
+    alert_webhook_url: SecretStr = Field(SecretStr(""), description="Told about failed runs.")
+    alert_mail_to: str = Field("", description="Addresses, comma-separated.")
+    alert_mail_from: str = Field("", description="Sender of these mails.")
+    smtp_host: str = Field("", description="Mail server.")
+    smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
+    smtp_user: str = Field("", description="Account at the mail server.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Its password.")
+
     # the names that the source documents use
     portrait_db_host: str | None = None
     portrait_db_port: int = 5432

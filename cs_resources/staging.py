@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import dagster as dg
 import duckdb
 import ibis
 import ibis.expr.datatypes as dt
@@ -58,6 +59,8 @@ class Staged:
     previews: Mapping[str, Rows]
     samples: Mapping[str, Rows]
     sql: str = ""
+    lineage: dg.TableColumnLineage | None = None
+    picture: object | None = None
     figures: Mapping[str, Mapping[str, int | float | str]] = field(default_factory=dict)
 
     @property
@@ -103,8 +106,21 @@ class Stager:
         backend, name = self.session.backend, f"{contract.name}_{uuid4().hex[:8]}"
         with self._aside(reader) as (cursor, _):
             cursor.execute(f'CREATE TABLE "{name}" AS SELECT * FROM {_MEMORY}')  # noqa: S608
-        table = backend.table(name)
-        weakref.finalize(table.op(), backend.drop_table, name, force=True).atexit = False
+        return self._dropped_with(backend.table(name), name)
+
+    def kept(self, table: ir.Table) -> ir.Table:
+        """Compute a lazy table once, to be read more than once.
+
+        Not `Table.cache`: that shares tables between equal expressions, and drops one while
+        another still reads it.
+        """
+        name = f"kept_{uuid4().hex}"
+        self.session.backend.create_table(name, table, temp=True)
+        return self._dropped_with(self.session.backend.table(name), name)
+
+    def _dropped_with(self, table: ir.Table, name: str) -> ir.Table:
+        drop = self.session.backend.drop_table
+        weakref.finalize(table.op(), drop, name, force=True).atexit = False
         return table
 
     def _write(self, table: object, contract: Contract, path: Path) -> str:
@@ -195,6 +211,7 @@ class Stager:
             previews=self._previews(table, contract, audits),
             samples=self._samples(table, contract, [audits[key] for key in failures]),
             sql=sql,
+            picture=result.picture,
             figures=result.figures,
         )
 

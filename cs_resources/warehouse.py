@@ -6,7 +6,7 @@ streams. Must not: auditing, business rules.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -157,6 +157,17 @@ class Warehouse:
                     ],
                     schema=schema,
                 )
+
+    def latest_as_of(self, contract: Contract, partitions: Sequence[str]) -> dict[str, date]:
+        """Map published periods that hold rows to their as-of date."""
+        table = self.table(contract)
+        query = (
+            sa.select(table.c.period_key, sa.func.max(table.c.as_of))
+            .where(self._scope(contract, partitions))
+            .group_by(table.c.period_key)
+        )
+        with self.engine.connect() as connection:
+            return {contract.partition_key(key): as_of for key, as_of in connection.execute(query)}
 
     def _scope(self, contract: Contract, partitions: Sequence[str]) -> sa.ColumnElement[bool]:
         """Return the condition that selects the rows of partitions."""

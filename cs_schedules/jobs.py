@@ -4,6 +4,9 @@ Belongs here: names and selections of jobs. Must not: times (see `schedules`), t
 """
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 
 from cs_assets.calendar import PERIOD_GRAINS, Grain
 from cs_assets.calls import contracts as facts
@@ -39,7 +42,7 @@ def period_job_name(grain: Grain) -> str:
     return f"calls_{grain}"
 
 
-def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def jobs() -> list[UnresolvedAssetJobDefinition]:
     """Return every job; a job's assets share one partitioning."""
     made = [
         _job(SYNC, "Read calls, dialogues and tasks; sort out what breaks a rule.", _READ),
@@ -59,7 +62,7 @@ def jobs() -> list[dg.UnresolvedAssetJobDefinition]:
 
 def _job(
     name: str, description: str, contracts: "tuple[Contract, ...] | list[Contract]"
-) -> dg.UnresolvedAssetJobDefinition:
+) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
         selection=dg.AssetSelection.assets(*(contract.asset_key for contract in contracts)),

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
 
 from cs_assets.calendar import Period
 from cs_schedules.timing import contiguous, contiguous_periods
@@ -31,9 +34,7 @@ def period_requests(
         yield _request(first.partition_key, last.partition_key, key, reason, job_name)
 
 
-def _request(
-    first: str, last: str, key: str, reason: str, job_name: str | None
-) -> dg.RunRequest:
+def _request(first: str, last: str, key: str, reason: str, job_name: str | None) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{key}/{first}/{last}",
         job_name=job_name,

@@ -4,7 +4,7 @@ Belongs here: the nightly round: sync, analyse, snapshots, summaries. Must not: 
 takes (see `timing`).
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -31,6 +31,12 @@ class Timetable:
     summaries: tuple[int, int]
     look_back_days: int
     catch_up_days: int
+
+    @property
+    def due(self) -> timedelta:
+        """How long after midnight the whole round is over: an hour after its last part began."""
+        hour, minute = max(self.sync, self.analyse, self.snapshots, self.summaries)
+        return timedelta(hours=hour + 1, minutes=minute)
 
 
 def schedules(calendar: Calendar, timetable: Timetable) -> list[dg.ScheduleDefinition]:
@@ -81,15 +87,15 @@ class Tick:
         )
 
 
-Decision = Callable[[Tick], Iterable[dg.RunRequest | dg.SkipReason]]
+Decision = Callable[[Tick], Iterator[dg.RunRequest | dg.SkipReason]]
 
 
-def _sync(tick: Tick) -> Iterable[dg.RunRequest | dg.SkipReason]:
+def _sync(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
     days = tick.days_read(tick.loaded(CALL_RECORDS_RAW, tick.recent()))
     yield from day_requests(days, f"{tick.name}/{tick.yesterday}", "nightly")
 
 
-def _analyse(tick: Tick) -> Iterable[dg.RunRequest | dg.SkipReason]:
+def _analyse(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
     recent = tick.recent()
     clean = tick.loaded(CALL_RECORDS_CLEAN, recent)
     analysed = tick.loaded(CALL_SENTIMENT, recent)
@@ -101,7 +107,7 @@ def _analyse(tick: Tick) -> Iterable[dg.RunRequest | dg.SkipReason]:
 
 
 def _periods(mart: Contract, grain: Grain) -> Decision:
-    def decide(tick: Tick) -> Iterable[dg.RunRequest | dg.SkipReason]:
+    def decide(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
         loaded = tick.loaded(CALL_RECORDS_CLEAN, tick.recent())
         if not loaded:
             yield dg.SkipReason(f"no calls are loaded up to {tick.yesterday}: sync them first")
@@ -139,7 +145,7 @@ def _daily(
         required_resource_keys={"storage"},
         description=f"Every day at {hour:02d}:{minute:02d} {calendar.timezone}.",
     )
-    def run(context: dg.ScheduleEvaluationContext) -> Iterable[dg.RunRequest | dg.SkipReason]:
+    def run(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time
         today = current_period(Grain.DAY, now, calendar.timezone).start
         yesterday = today - timedelta(days=1)

@@ -6,10 +6,12 @@ and the periods that must follow. Must not: comparing rows (see `CallDatabase.si
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
-import ibis
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain, current_period
 from cs_assets.calls.contracts import CALL_RECORDS_QUARANTINE, CALL_RECORDS_RAW
@@ -28,7 +30,7 @@ _INTERVAL_SECONDS = 300
 def source_sensor(
     calendar: Calendar,
     timetable: Timetable,
-    jobs: Mapping[str, dg.UnresolvedAssetJobDefinition],
+    jobs: Mapping[str, UnresolvedAssetJobDefinition],
 ) -> dg.SensorDefinition:
     """Return the sensor that requests exactly the days that the call database holds otherwise."""
     status = dg.DefaultSensorStatus
@@ -71,7 +73,7 @@ def source_sensor(
 
 
 def follow_up_sensor(
-    timetable: Timetable, jobs: Mapping[str, dg.UnresolvedAssetJobDefinition]
+    timetable: Timetable, jobs: Mapping[str, UnresolvedAssetJobDefinition]
 ) -> dg.SensorDefinition:
     """Return the sensor that requests the periods of days that were restated between rounds."""
     status = dg.DefaultSensorStatus
@@ -88,7 +90,9 @@ def follow_up_sensor(
     def follow(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         tags = context.dagster_run.tags
         if tags.get(REASON_TAG) not in (CHANGED, CURABLE):
-            yield dg.SkipReason("a nightly or manual run: the round or the person makes the periods")
+            yield dg.SkipReason(
+                "a nightly or manual run: the round or the person makes the periods"
+            )
             return
         first = date.fromisoformat(tags["dagster/asset_partition_range_start"])
         last = date.fromisoformat(tags["dagster/asset_partition_range_end"])
@@ -103,10 +107,10 @@ def follow_up_sensor(
     return follow
 
 
-def now_day(now: "object", calendar: Calendar, timetable: Timetable) -> date:
+def now_day(now: datetime, calendar: Calendar, timetable: Timetable) -> date:
     """Return the last day that the source must hold: yesterday, once the nightly sync is due."""
     hour, minute = timetable.sync
-    due = now - timedelta(hours=hour, minutes=minute)  # type: ignore[operator]
+    due = now - timedelta(hours=hour, minutes=minute)
     today = current_period(Grain.DAY, due, calendar.timezone).start
     return today - timedelta(days=1)
 

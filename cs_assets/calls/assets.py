@@ -1,13 +1,15 @@
 """The calls system as Dagster assets.
 
-Belongs here: names, partitions, inputs, figures. Must not: arithmetic (see `turns`, `clean`,
-`enriched`, `portraits`).
+Belongs here: reading and cleaning; what was said stands in `said_assets`, the periods in
+`mart_assets`. Must not: arithmetic (see `turns`, `clean`).
 """
+
+from typing import Any
 
 import dagster as dg
 import ibis.expr.types as ir
 
-from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
+from cs_assets.calendar import Calendar, Grain
 from cs_assets.calls import clean as cleaning
 from cs_assets.calls.contracts import (
     CALL_RECORDS_CLEAN,
@@ -16,42 +18,38 @@ from cs_assets.calls.contracts import (
     CALL_TASKS,
     CALL_TURNS_RAW,
 )
-from cs_assets.calls.enriched import enriched
-from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED, PORTRAIT_SNAPSHOT, TASK_SUMMARY
-from cs_assets.calls.portraits import customer_totals, portrait_snapshot, task_summary
+from cs_assets.calls.mart_assets import period_assets
+from cs_assets.calls.said_assets import said_assets
+from cs_assets.calls.sentiment import Rules
 from cs_assets.calls.turns import numbered
-from cs_assets.periods import period_days
+from cs_assets.quarantine import QuarantineLimit, counted_by_reason
 from cs_assets.results import ExpectedTotal, Result
-from cs_assets.steps import (
-    counts_by_day,
-    figures_by_day,
-    nothing_loaded,
-    rows_by_period,
-    step_days,
-    step_periods,
-    zeros,
-)
-from cs_assets.table_assets import days, same, table_asset
+from cs_assets.steps import counts_by_day, figures_by_day, step_days, with_days_before, zeros
+from cs_assets.table_assets import same, table_asset
 from cs_resources.call_database import CallDatabase
+from cs_resources.failures import RETRY
+from cs_resources.figures import days_figure
 from cs_resources.lake import Lake
 from cs_resources.staging import Stager
-from cs_resources.warehouse import Warehouse
 
-_SOURCE_POOL = "call_source"
+_FROM_SOURCE: dict[str, Any] = {
+    "resources": ["call_database"],
+    # one reader at a time: the call database serves the dialler first
+    "pool": "call_source",
+    "retry_policy": RETRY,
+}
 
 
-def calls_assets(calendar: Calendar) -> list[dg.AssetsDefinition]:
-    """Return every asset of the system for a calendar."""
-    marts = [
-        build(calendar, grain)
-        for grain in PERIOD_GRAINS
-        for build in (_portrait_snapshot, _task_summary)
-    ]
-    return [_call_tasks(), *_facts(calendar.partitions(Grain.DAY)), *marts]
+def calls_assets(
+    calendar: Calendar, rules: Rules, limit: QuarantineLimit
+) -> list[dg.AssetsDefinition]:
+    """Return every asset of the system for a calendar, a judge and a quarantine limit."""
+    day = calendar.partitions(Grain.DAY)
+    return [_call_tasks(), *_facts(day, limit), *said_assets(day, rules), *period_assets(calendar)]
 
 
 def _call_tasks() -> dg.AssetsDefinition:
-    @table_asset(CALL_TASKS, resources=["call_database"], pool=_SOURCE_POOL)
+    @table_asset(CALL_TASKS, **_FROM_SOURCE)
     def call_tasks(context: dg.AssetExecutionContext) -> Result:
         """Read the names of all tasks."""
         return Result(context.resources.call_database.tasks())
@@ -59,8 +57,8 @@ def _call_tasks() -> dg.AssetsDefinition:
     return call_tasks
 
 
-def _facts(day: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
-    @table_asset(CALL_RECORDS_RAW, partitions=day, resources=["call_database"], pool=_SOURCE_POOL)
+def _facts(day: dg.PartitionsDefinition[str], limit: QuarantineLimit) -> list[dg.AssetsDefinition]:
+    @table_asset(CALL_RECORDS_RAW, partitions=day, **_FROM_SOURCE)
     def call_records_raw(context: dg.AssetExecutionContext) -> Result:
         """Read the days' call records from every monthly table that can hold them."""
         source: CallDatabase = context.resources.call_database
@@ -73,7 +71,7 @@ def _facts(day: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
             figures={key: {"months_without_table": absent} for key in context.partition_keys},
         )
 
-    @table_asset(CALL_TURNS_RAW, partitions=day, resources=["call_database"], pool=_SOURCE_POOL)
+    @table_asset(CALL_TURNS_RAW, partitions=day, **_FROM_SOURCE)
     def call_turns_raw(context: dg.AssetExecutionContext) -> Result:
         """Read the dialogue turns of the days' calls and number them within each dialogue."""
         source: CallDatabase = context.resources.call_database
@@ -98,8 +96,10 @@ def _facts(day: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
         call_tasks: ir.Table,
     ) -> tuple[Result, Result]:
         """Sort the days' records into calls, duplicates and quarantine."""
-        judged = cleaning.judge(call_records_raw, call_tasks).cache()
+        lazy = cleaning.judge(call_records_raw, call_tasks)
+        judged = context.resources.storage.stager.kept(lazy)
         accounts = figures_by_day(cleaning.account(judged))
+        calls = cleaning.clean(judged, call_turns_raw)
         read = zeros(context) | counts_by_day(call_records_raw)
         bad = zeros(context) | {day: item["quarantined"] for day, item in accounts.items()}
         kept = {
@@ -108,88 +108,30 @@ def _facts(day: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
         }
         return (
             Result(
-                cleaning.clean(judged, call_turns_raw),
+                calls,
                 totals=(ExpectedTotal("rows read = clean + duplicates + quarantined", kept),),
                 figures=accounts,
+                refused=limit.refused(accounts),
+                explains=cleaning.clean(lazy, call_turns_raw),
+                picture=_calls_picture(context, calls),
             ),
             Result(
                 cleaning.quarantine(judged),
                 totals=(ExpectedTotal("every bad row is kept", bad),),
-                figures=figures_by_day(cleaning.reasons(judged)),
+                figures=figures_by_day(counted_by_reason(judged, "call_date")),
+                explains=cleaning.quarantine(lazy),
             ),
         )
 
-    @table_asset(
-        CALL_RECORD_ENRICHED,
-        partitions=day,
-        ins={"call_records_clean": same(CALL_RECORDS_CLEAN)},
-    )
-    def call_record_enriched(
-        context: dg.AssetExecutionContext, call_records_clean: ir.Table
-    ) -> Result:
-        """Publish the days' calls with their sentiment to the warehouse."""
-        rows = zeros(context) | counts_by_day(call_records_clean)
-        return Result(
-            enriched(call_records_clean), totals=(ExpectedTotal("every call is there", rows),)
-        )
-
-    return [call_records_raw, call_turns_raw, call_records_clean, call_record_enriched]
+    return [call_records_raw, call_turns_raw, call_records_clean]
 
 
-def _portrait_snapshot(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:
-    @table_asset(
-        PORTRAIT_SNAPSHOT.for_grain(grain),
-        partitions=calendar.partitions(grain),
-        ins={"call_records_clean": days(CALL_RECORDS_CLEAN, calendar.days_of_period())},
-    )
-    def portrait_snapshot_of_period(
-        context: dg.AssetExecutionContext, call_records_clean: ir.Table
-    ) -> Result:
-        """Aggregate the periods' calls by customer and task."""
-        periods = step_periods(context, grain, CALL_RECORDS_CLEAN)
-        totals = customer_totals(call_records_clean, period_days(periods))
-        calls = zeros(context) | rows_by_period(call_records_clean, periods)
-        return Result(
-            portrait_snapshot(totals),
-            totals=(ExpectedTotal("calls are conserved", calls, column="total_calls"),),
-            refused=nothing_loaded(context, periods),
-        )
-
-    return portrait_snapshot_of_period
-
-
-def _task_summary(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:
-    snapshot = PORTRAIT_SNAPSHOT.for_grain(grain)
-
-    @table_asset(
-        TASK_SUMMARY.for_grain(grain),
-        partitions=calendar.partitions(grain),
-        ins={
-            "call_records_clean": days(CALL_RECORDS_CLEAN, calendar.days_of_period()),
-            "call_tasks": same(CALL_TASKS),
-        },
-        deps=[dg.AssetDep(snapshot.asset_key)],
-    )
-    def task_summary_of_period(
-        context: dg.AssetExecutionContext, call_records_clean: ir.Table, call_tasks: ir.Table
-    ) -> Result:
-        """Aggregate the periods' calls by task; the totals must be those of the snapshots."""
-        periods = step_periods(context, grain, CALL_RECORDS_CLEAN)
-        totals = customer_totals(call_records_clean, period_days(periods))
-        calls = zeros(context) | rows_by_period(call_records_clean, periods)
-        warehouse: Warehouse = context.resources.storage.warehouse
-        snapshots = warehouse.published(snapshot, context.partition_keys)
-        customers = {key: version.rows for key, version in snapshots.items()}
-        counted = {key: warehouse.total(snapshot, "total_calls", key) for key in snapshots}
-        again = f"as in {snapshot.name} (materialize that first)"
-        return Result(
-            task_summary(totals, call_tasks),
-            totals=(
-                ExpectedTotal("calls are conserved", calls, column="total_calls"),
-                ExpectedTotal(f"calls {again}", counted, column="total_calls"),
-                ExpectedTotal(f"customers {again}", customers, column="total_customers"),
-            ),
-            refused=nothing_loaded(context, periods),
-        )
-
-    return task_summary_of_period
+def _calls_picture(context: dg.AssetExecutionContext, calls: ir.Table) -> object:
+    own = figures_by_day(cleaning.reached(calls))
+    days = with_days_before(context, CALL_RECORDS_CLEAN, own, cleaning.reached)
+    connected = [figures["connected"] for figures in days.values()]
+    total = [figures["calls"] for figures in days.values()]
+    missed = [all_ - some for all_, some in zip(total, connected, strict=True)]
+    rate = [some / all_ if all_ else None for all_, some in zip(total, connected, strict=True)]
+    bars = {"connected": connected, "not connected": missed}
+    return days_figure("calls per day", list(days), bars, ("connect rate", rate))

@@ -17,8 +17,9 @@ from cs_assets.calls.contracts import (
     CALL_RECORDS_QUARANTINE,
     CALL_RECORDS_RAW,
     INTENTION_LEVELS,
-    RETRYABLE_REASONS,
+    QUARANTINE_REASONS,
 )
+from cs_assets.quarantine import quarantined
 
 _TIES = (
     "customer_id",
@@ -91,17 +92,8 @@ def clean(judged: ir.Table, turns: ir.Table) -> ir.Table:
 
 def quarantine(judged: ir.Table) -> ir.Table:
     """Return the records that break a rule in the columns of `call_records_quarantine`."""
-    bad = judged.filter(judged.reason.notnull())
     names = [name for name in CALL_RECORDS_RAW.column_names if name not in _NOT_IN_RECORD]
-    return bad.select(
-        tenant_id=bad.tenant_id,
-        call_date=bad.call_date,
-        source_table=bad.source_table,
-        record_id=bad.id,
-        reason=bad.reason,
-        is_retryable=bad.reason.isin(RETRYABLE_REASONS),
-        record=ibis.struct({name: bad[name] for name in names}).cast("json").cast("string"),
-    ).select(*CALL_RECORDS_QUARANTINE.column_names)
+    return quarantined(judged, CALL_RECORDS_QUARANTINE, QUARANTINE_REASONS, names, "id")
 
 
 def account(judged: ir.Table) -> ir.Table:
@@ -116,10 +108,11 @@ def account(judged: ir.Table) -> ir.Table:
     )
 
 
-def reasons(judged: ir.Table) -> ir.Table:
-    """Count the quarantined rows per day and reason."""
-    bad = judged.filter(judged.reason.notnull())
-    return bad.group_by(["call_date", "reason"]).agg(rows=bad.count())
+def reached(calls: ir.Table) -> ir.Table:
+    """Count per day the calls of `call_records_clean`, and the connected ones."""
+    return calls.group_by("call_date").agg(
+        calls=calls.count(), connected=calls.count(where=calls.is_connected)
+    )
 
 
 def _reason(rows: ir.Table) -> ir.StringValue:

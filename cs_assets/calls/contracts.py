@@ -5,6 +5,7 @@ Belongs here: facts. The marts stand in `mart_contracts`.
 
 from cs_assets.calendar import Grain
 from cs_assets.contracts import TENANT, Column, Contract, Place, Rule
+from cs_assets.quarantine import Reason, quarantine_contract
 
 SYSTEM = "calls"
 INTENTION_LEVELS = ("A", "B", "C", "D", "E", "F")
@@ -142,37 +143,86 @@ CALL_RECORDS_CLEAN = Contract(
     ),
 )
 
-QUARANTINE_REASONS = {
-    "unreadable_value": "A value is not of its column's type (text in a number, no such date).",
-    "no_call_date": "The record has no calldate.",
-    "impossible_call_date": "The calldate lies outside of the months that its table can hold.",
-    "no_record_id": "The record has no id.",
-    "no_callid": "The record has no callid.",
-    "no_customer": "The record names no customer.",
-    "no_task": "The record names no task.",
-    "no_duration": "The duration or the talk time is missing.",
-    "negative_duration": "A duration, talk time or number of rounds is below zero.",
-    "talk_longer_than_call": "The talk time is longer than the call.",
-    "unknown_task": "The task is not in call_tasks; tried again when it is.",
-}
-RETRYABLE_REASONS = ("unknown_task",)
+QUARANTINE_REASONS = (
+    Reason("unreadable_value", "a value is not of its column's type (text in a number, no date)"),
+    Reason("no_call_date", "the record has no calldate"),
+    Reason("impossible_call_date", "the calldate lies outside of the months its table can hold"),
+    Reason("no_record_id", "the record has no id"),
+    Reason("no_callid", "the record has no callid"),
+    Reason("no_customer", "the record names no customer"),
+    Reason("no_task", "the record names no task"),
+    Reason("no_duration", "the duration or the talk time is missing"),
+    Reason("negative_duration", "a duration, talk time or number of rounds is below zero"),
+    Reason("talk_longer_than_call", "the talk time is longer than the call"),
+    Reason("unknown_task", "the task is not in call_tasks; tried again when it is", True),
+)
 
-CALL_RECORDS_QUARANTINE = Contract(
+CALL_RECORDS_QUARANTINE = quarantine_contract(
+    SYSTEM, "call_records_quarantine", "The day's call records", "call_date", QUARANTINE_REASONS
+)
+
+SENTIMENTS = ("positive", "neutral", "negative")
+RISK_LEVELS = ("high", "medium", "low")
+
+CALL_SENTIMENT = Contract(
     system=SYSTEM,
-    name="call_records_quarantine",
+    name="call_sentiment",
     place=Place.LAKE,
-    description="The day's call records that break a rule, with the reason: "
-    + "; ".join(f"`{code}`: {text}" for code, text in QUARANTINE_REASONS.items()),
+    description="What was said in each connected call that has a dialogue: the customer's mood and "
+    "the risks that its words name. What cannot be judged stays null, with no method.",
     grain=Grain.DAY,
     partition_column="call_date",
+    key=("tenant_id", "call_date", "callid"),
+    rules=(
+        Rule(
+            "judged without a method",
+            "A call with a mood or a risk names the method, one without names none.",
+            lambda calls: (
+                calls.method.notnull()
+                == (
+                    calls.sentiment.notnull()
+                    | calls.complaint_risk.notnull()
+                    | calls.churn_risk.notnull()
+                )
+            ),
+        ),
+        Rule(
+            "mood and score apart",
+            "The mood follows from the score: positive from 0.6, negative up to 0.4.",
+            lambda calls: (calls.sentiment == "positive") == (calls.sentiment_score >= 0.6),
+        ),
+    ),
     columns=(
         TENANT,
-        Column("call_date", "date", "Day with which the record is read."),
-        SOURCE_TABLE,
-        Column("record_id", "string", "Record id.", nullable=True),
-        Column("reason", "string", "First rule broken.", allowed=tuple(QUARANTINE_REASONS)),
-        Column("is_retryable", "boolean", "A later load may cure the row."),
-        Column("record", "string", "The record as read, JSON.", is_personal=True),
+        CALL_DATE,
+        Column("callid", "string", "Call id."),
+        Column("sentiment", "string", "The customer's mood.", nullable=True, allowed=SENTIMENTS),
+        Column(
+            "sentiment_score",
+            "float64",
+            "0 very negative .. 1 very positive.",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("complaint_risk", "string", "Risk of a complaint.", True, allowed=RISK_LEVELS),
+        Column("churn_risk", "string", "Risk of leaving.", nullable=True, allowed=RISK_LEVELS),
+        Column("risk_source", "string", "Who decided the risks.", True, allowed=("rules", "llm")),
+        Column("reason", "string", "What decided, at most 50 characters.", nullable=True),
+        Column(
+            "method",
+            "string",
+            "How the call was judged; null: it could not be.",
+            nullable=True,
+            allowed=("llm", "rules", "cache"),
+        ),
+        Column("model", "string", "Language model.", nullable=True),
+        Column("prompt_version", "string", "Version of the prompt.", nullable=True),
+        Column("rules_version", "string", "Keywords and lexicon used.", is_provenance=True),
+        Column("llm_analyzed_at", "timestamp(6)", "When, UTC.", True, is_provenance=True),
+        Column("prompt_tokens", "int64", "Tokens sent.", nullable=True, is_provenance=True),
+        Column("completion_tokens", "int64", "Tokens received.", True, is_provenance=True),
+        Column("error", "string", "Why a model did not judge.", nullable=True, is_provenance=True),
     ),
 )
 
@@ -182,4 +232,5 @@ FACTS = (
     CALL_TURNS_RAW,
     CALL_RECORDS_CLEAN,
     CALL_RECORDS_QUARANTINE,
+    CALL_SENTIMENT,
 )

@@ -3,32 +3,29 @@
 Belongs here: joining calls and their sentiment. Must not: judging a dialogue.
 """
 
-import ibis
 import ibis.expr.types as ir
 
+from cs_assets.calls.contracts import CALL_SENTIMENT
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
 
-_SENTIMENT = (
-    "sentiment",
-    "sentiment_score",
-    "complaint_risk",
-    "churn_risk",
-    "llm_analyzed_at",
-)
+_KEY = CALL_SENTIMENT.key
+_SAID = [name for name in CALL_SENTIMENT.column_names if name not in _KEY]
 
 
-def with_sentiment(calls: ir.Table) -> ir.Table:
-    """Add the sentiment columns to calls; null where a call was not analysed."""
-    schema = CALL_RECORD_ENRICHED.schema
-    return calls.mutate(**{name: ibis.null(schema[name]) for name in _SENTIMENT})
+def with_sentiment(calls: ir.Table, sentiment: ir.Table) -> ir.Table:
+    """Add the columns of `call_sentiment` to `call_records_clean`; null where there are none."""
+    joined = calls.left_join(sentiment, list(_KEY))
+    return joined.select(
+        **{name: calls[name] for name in calls.columns},
+        **{name: sentiment[name] for name in _SAID},
+    )
 
 
 def enriched(calls: ir.Table) -> ir.Table:
-    """Return the day's calls (`call_records_clean`) in the columns of `call_record_enriched`.
+    """Return calls `with_sentiment` in the columns of `call_record_enriched`.
 
     `duration` is in whole seconds, rounded half up.
     """
-    rows = with_sentiment(calls)
-    return rows.mutate(duration=(rows.total_ms + 500) // 1000, duration_ms=rows.total_ms).select(
+    return calls.mutate(duration=(calls.total_ms + 500) // 1000, duration_ms=calls.total_ms).select(
         *CALL_RECORD_ENRICHED.column_names
     )

@@ -4,11 +4,15 @@ Belongs here: marts. The facts stand in `contracts`.
 """
 
 from cs_assets.calendar import PERIOD_GRAINS, Grain
-from cs_assets.calls.contracts import CALL_DATE, HANGUP_SIDES, INTENTION_LEVELS, SYSTEM
+from cs_assets.calls.contracts import (
+    CALL_DATE,
+    HANGUP_SIDES,
+    INTENTION_LEVELS,
+    RISK_LEVELS,
+    SENTIMENTS,
+    SYSTEM,
+)
 from cs_assets.contracts import PERIOD_COLUMNS, TENANT, Column, Contract, Place, Rule
-
-SENTIMENTS = ("positive", "neutral", "negative")
-RISK_LEVELS = ("high", "medium", "low")
 
 
 def _count(name: str, description: str, **more: object) -> Column:
@@ -62,10 +66,15 @@ CALL_RECORD_ENRICHED = Contract(
         Column(
             "llm_analyzed_at",
             "timestamp(6)",
-            "When it was analysed, UTC.",
+            "When a model analysed it, UTC.",
             nullable=True,
             is_provenance=True,
         ),
+        Column("risk_source", "string", "Who decided the risks.", nullable=True),
+        Column("reason", "string", "What decided.", nullable=True),
+        Column("method", "string", "llm, rules or cache; null: not judged.", nullable=True),
+        Column("model", "string", "Language model.", nullable=True),
+        Column("prompt_version", "string", "Version of the prompt.", nullable=True),
     ),
 )
 
@@ -183,13 +192,13 @@ TASK_SUMMARY = Contract(
         _count("high_complaint_customers", "Customers with a call of high complaint risk."),
         _rate(
             "high_complaint_rate",
-            "high_complaint_customers / total_customers; null if no call is analysed.",
+            "high_complaint_customers / total_customers; null if no call is judged.",
             nullable=True,
         ),
         _count("high_churn_customers", "Customers with a call of high churn risk."),
         _rate(
             "high_churn_rate",
-            "high_churn_customers / total_customers; null if no call is analysed.",
+            "high_churn_customers / total_customers; null if no call is judged.",
             nullable=True,
         ),
     ),

@@ -8,14 +8,8 @@ Sums are taken on whole milliseconds and on scores in millionths; every division
 import ibis
 import ibis.expr.types as ir
 
-from cs_assets.calls.contracts import INTENTION_LEVELS
-from cs_assets.calls.enriched import with_sentiment
-from cs_assets.calls.mart_contracts import (
-    PORTRAIT_SNAPSHOT,
-    RISK_LEVELS,
-    SENTIMENTS,
-    TASK_SUMMARY,
-)
+from cs_assets.calls.contracts import INTENTION_LEVELS, RISK_LEVELS, SENTIMENTS
+from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.periods import COLUMNS as PERIOD_NAMES
 
 _MS = 1000
@@ -25,12 +19,11 @@ _SCORE_UNITS = 1_000_000
 def customer_totals(calls: ir.Table, period_days: ir.Table) -> ir.Table:
     """Whole-number sums per period, customer and task.
 
-    `calls` has the columns of `call_records_clean`; `period_days` is `periods.period_days`. Adds
-    the period columns, `total_ms, talk_ms, rounds, rounds_known, score_units` and the counts of
-    the snapshot.
+    `calls` comes from `with_sentiment`; `period_days` is `periods.period_days`. Adds the period
+    columns, `total_ms, talk_ms, rounds, rounds_known, score_units`, `judged_calls` (with a mood or
+    a risk) and the counts of the snapshot.
     """
-    rows = with_sentiment(calls)
-    rows = rows.inner_join(period_days, rows.call_date == period_days.day)
+    rows = calls.inner_join(period_days, calls.call_date == period_days.day)
     score = (rows.sentiment_score * _SCORE_UNITS).round().cast("int64")
     sums = rows.group_by(["tenant_id", "period_key", "customer_id", "task_id"]).agg(
         total_calls=rows.count(),
@@ -40,6 +33,7 @@ def customer_totals(calls: ir.Table, period_days: ir.Table) -> ir.Table:
         rounds=rows.rounds.sum(),
         rounds_known=rows.rounds.count(),
         analysed_calls=rows.sentiment.count(),
+        judged_calls=rows.method.count(),
         score_units=score.sum(),
         **{f"{mood}_count": rows.count(where=rows.sentiment == mood) for mood in SENTIMENTS},
         **{
@@ -96,6 +90,7 @@ def task_summary(totals: ir.Table, tasks: ir.Table) -> ir.Table:
         connected_calls=customers.connected_calls.sum(),
         total_ms=customers.total_ms.sum(),
         analysed_calls=customers.analysed_calls.sum(),
+        judged_calls=customers.judged_calls.sum(),
         positive_calls=customers.positive_count.sum(),
         satisfied_count=customers.count(where=customers.mood == "positive"),
         neutral_count=customers.count(where=customers.mood == "neutral"),
@@ -105,16 +100,14 @@ def task_summary(totals: ir.Table, tasks: ir.Table) -> ir.Table:
     )
     names = tasks.select("tenant_id", "task_id", "task_name")
     named = sums.left_join(names, ["tenant_id", "task_id"])
-    judged = named.satisfied_count + named.neutral_count + named.unsatisfied_count
-    # without an analysed call nobody knows whether there is a risk
-    customers_at_risk_of = ibis.ifelse(
-        named.analysed_calls > 0, named.total_customers, ibis.null("int64")
-    )
+    in_a_mood = named.satisfied_count + named.neutral_count + named.unsatisfied_count
+    # without a judged call nobody knows whether there is a risk
+    customers_known = ibis.ifelse(named.judged_calls > 0, named.total_customers, ibis.null("int64"))
     return named.mutate(
         connect_rate=named.connected_calls / named.total_calls,
         avg_duration=named.total_ms / (named.total_calls * _MS),
-        satisfied_rate=named.satisfied_count / judged.nullif(0),
+        satisfied_rate=named.satisfied_count / in_a_mood.nullif(0),
         positive_call_rate=named.positive_calls / named.analysed_calls.nullif(0),
-        high_complaint_rate=named.high_complaint_customers / customers_at_risk_of,
-        high_churn_rate=named.high_churn_customers / customers_at_risk_of,
+        high_complaint_rate=named.high_complaint_customers / customers_known,
+        high_churn_rate=named.high_churn_customers / customers_known,
     ).select(*TASK_SUMMARY.column_names)

@@ -8,12 +8,14 @@ which nothing can be said has no method either.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
+import pyarrow as pa
 
-from cs_assets.calls.contracts import CALL_SENTIMENT
+from cs_assets.calls.contracts import CALL_SENTIMENT, SENTIMENTS
 from cs_assets.calls.keywords import Keywords, risk
 from cs_assets.calls.lexicon import Lexicon
 
@@ -110,10 +112,21 @@ def judged_by_rules(spoken: ir.Table, rules: Rules) -> ir.Table:
     ).select(*CALL_SENTIMENT.column_names)
 
 
-def _function(rules: Rules) -> object:
-    import pyarrow as pa
+def mix(judged: ir.Table) -> ir.Table:
+    """Count per day: dialogues, judged ones, moods, calls at high risk."""
+    return judged.group_by("call_date").agg(
+        dialogues=judged.count(),
+        judged=judged.method.count(),
+        **{mood: judged.count(where=judged.sentiment == mood) for mood in SENTIMENTS},
+        high_complaint_risk=judged.count(where=judged.complaint_risk == "high"),
+        high_churn_risk=judged.count(where=judged.churn_risk == "high"),
+    )
 
-    @ibis.udf.scalar.pyarrow(signature=((dt.Array(dt.string),), _VERDICT))
+
+def _function(rules: Rules) -> Any:
+    @ibis.udf.scalar.pyarrow(  # type: ignore[untyped-decorator]
+        signature=((dt.Array(dt.string),), _VERDICT)
+    )
     def verdict_of_rules(said: pa.Array) -> pa.Array:
         values = [rules.verdict(utterances) for utterances in said.to_pylist()]
         return pa.array(values, _VERDICT.to_pyarrow())

@@ -234,7 +234,10 @@ def test_backfill_from_another_source_into_another_home(
     )
     monkeypatch.setenv("CALL_SOURCE_URL", f"sqlite:///{source}")
     monkeypatch.setenv("CS_HOME", str(tmp_path / "elsewhere"))
-    facts = "call_tasks,call_records_raw,call_turns_raw,call_records_clean,call_record_enriched"
+    facts = (
+        "call_tasks,call_records_raw,call_turns_raw,call_records_clean,"
+        "call_sentiment,call_record_enriched"
+    )
     result = cs("backfill", "--select", facts, *ONE_DAY)
     assert result.exit_code == 0, result.output
     assert result.output.strip().endswith("Done.")

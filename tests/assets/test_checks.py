@@ -35,7 +35,8 @@ def weeks(rows: int, count: int = 8) -> dict[date, int]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "passed"), [(100, True), (34, True), (33, False), (300, True), (301, False), (0, False)]
+    ("rows", "passed"),
+    [(100, True), (34, True), (33, False), (300, True), (301, False), (0, False)],
 )
 def test_the_usual_size(rows: int, passed: bool) -> None:
     assert volume_verdict({**weeks(100), DAY: rows}, DAY, 3.0).passed is passed

@@ -155,7 +155,10 @@ def test_neither_row_order_nor_threads_change_anything(house: House, tmp_path: P
 def test_day_by_day_and_period_by_period_is_the_same(house: House, tmp_path: Path) -> None:
     sample(tmp_path)
     other = Installation(tmp_path, FIRST, LAST)
-    facts = "call_tasks,call_records_raw,call_turns_raw,call_records_clean,call_record_enriched"
+    facts = (
+        "call_tasks,call_records_raw,call_turns_raw,call_records_clean,"
+        "call_sentiment,call_record_enriched"
+    )
     for day in DAYS:
         assert other.run(facts, day) == ""
     for grain in PERIOD_GRAINS:

@@ -14,7 +14,10 @@ from tests.calls.cases import MONDAY, TABLE, Installation, Row, record, turn, wr
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_record_batch")
 
 WEDNESDAY, END = date(2025, 11, 19), date(2025, 12, 7)
-FACTS = "call_tasks,call_records_raw,call_turns_raw,call_records_clean,call_record_enriched"
+FACTS = (
+    "call_tasks,call_records_raw,call_turns_raw,call_records_clean,"
+    "call_sentiment,call_record_enriched"
+)
 DETAILS = "autodialer_call_record_detail_2025_11"
 
 

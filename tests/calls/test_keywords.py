@@ -103,7 +103,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, old: str, new: str, mes
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KeywordError, match="none.yaml"):
+    with pytest.raises(KeywordError, match=r"none\.yaml"):
         Keywords.load(tmp_path / "none.yaml")
 
 

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pytest
 
 from cs_assets.calendar import Calendar, Grain, Period, parse_period, periods_between
-from cs_assets.calls import portraits
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_TASKS
-from cs_assets.calls.enriched import enriched
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT, CALL_TASKS
+from cs_assets.calls.enriched import enriched, with_sentiment
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED, PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.calls.portraits import customer_totals, portrait_snapshot, task_summary
 from cs_assets.periods import loaded_periods, period_days
@@ -28,8 +27,14 @@ def days_of(periods: Iterable[Period], until: date | None = None) -> ir.Table:
     return period_days(loaded_periods(listed, loaded))
 
 
+def unjudged(calls: ir.Table) -> ir.Table:
+    """Calls of which nothing could be said."""
+    return with_sentiment(calls, table_of(CALL_SENTIMENT, []))
+
+
 def totals(*calls: Row, period: Period = WEEK, until: date | None = None) -> ir.Table:
-    return customer_totals(table_of(CALL_RECORDS_CLEAN, calls), days_of([period], until))
+    calls_ = unjudged(table_of(CALL_RECORDS_CLEAN, calls))
+    return customer_totals(calls_, days_of([period], until))
 
 
 def snapshots(table: ir.Table) -> list[Row]:
@@ -54,7 +59,7 @@ def customers(*rows: Row) -> ir.Table:
     made = [first | usual | {"customer_id": f"c{n}"} | row for n, row in enumerate(rows)]
     for row in made:
         moods = (row["positive_count"], row["neutral_count"], row["negative_count"])
-        row["analysed_calls"] = sum(moods)
+        row["analysed_calls"] = row["judged_calls"] = sum(moods)
     return ibis.memtable(pa.Table.from_pylist(made, schema=base.schema))
 
 
@@ -112,7 +117,9 @@ def test_means_of_nothing_are_null() -> None:
     [(0, 0), (499, 0), (500, 1), (1_499, 1), (1_500, 2), (2_500, 3), (3_600_000, 3_600)],
 )
 def test_whole_seconds_are_rounded_half_up(milliseconds: int, seconds: int) -> None:
-    rows = enriched(table_of(CALL_RECORDS_CLEAN, [call(total_ms=milliseconds, talk_ms=0)]))
+    rows = enriched(
+        unjudged(table_of(CALL_RECORDS_CLEAN, [call(total_ms=milliseconds, talk_ms=0)]))
+    )
     (row,) = rows.to_pyarrow().to_pylist()
     assert (row["duration"], row["duration_ms"]) == (seconds, milliseconds)
     assert tuple(row) == CALL_RECORD_ENRICHED.column_names
@@ -131,11 +138,10 @@ def test_customers_tasks_and_tenants_are_kept_apart() -> None:
     assert {row["total_calls"] for row in found} == {2}
 
 
-def test_totals_count_sentiments_and_risks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_totals_count_sentiments_and_risks() -> None:
     """Three thirds of 0.1 are 0.1: scores are summed as whole numbers."""
-    monkeypatch.setattr(portraits, "with_sentiment", lambda calls: calls)
-    judged = [("negative", 0.1, "high", "low")] * 3 + [(None, None, None, None)]
-    names = ("sentiment", "sentiment_score", "complaint_risk", "churn_risk")
+    judged = [("negative", 0.1, "high", "low", "llm")] * 3 + [(None,) * 5]
+    names = ("sentiment", "sentiment_score", "complaint_risk", "churn_risk", "method")
     made = [call(n) | dict(zip(names, values, strict=True)) for n, values in enumerate(judged)]
     calls = ibis.memtable(pa.Table.from_pylist(made))
     (row,) = snapshots(customer_totals(calls, days_of([WEEK])))
@@ -231,8 +237,8 @@ def test_a_quarters_customers_are_no_sum_of_weeks() -> None:
     table = table_of(CALL_RECORDS_CLEAN, [*calls, call(9, "2025-12-31 23:59:59", customer_id="c2")])
     quarter = [parse_period(Grain.QUARTER, "2025-Q4")]
     weeks = periods_between(Grain.WEEK, quarter[0].start, quarter[0].end)
-    (row,) = summaries(customer_totals(table, days_of(quarter)))
-    by_week = summaries(customer_totals(table, days_of(weeks)))
+    (row,) = summaries(customer_totals(unjudged(table), days_of(quarter)))
+    by_week = summaries(customer_totals(unjudged(table), days_of(weeks)))
     assert (row["total_customers"], row["total_calls"]) == (2, 4)
     assert sum(week["total_customers"] for week in by_week) == 4
     assert sum(week["total_calls"] for week in by_week) == 4
@@ -249,8 +255,8 @@ def test_periods_together_are_as_each_alone(grain: Grain) -> None:
     calls = [call(n, **changes, total_ms=7_919 * n) for n, changes in enumerate(spread)]
     table = table_of(CALL_RECORDS_CLEAN, calls)
     periods = periods_between(grain, first, first + timedelta(days=120))
-    together = customer_totals(table, days_of(periods))
-    alone = [customer_totals(table, days_of([period])) for period in periods]
+    together = customer_totals(unjudged(table), days_of(periods))
+    alone = [customer_totals(unjudged(table), days_of([period])) for period in periods]
     assert snapshots(together) == [row for one in alone for row in snapshots(one)]
     assert summaries(together) == [row for one in alone for row in summaries(one)]
     assert sum(row["total_calls"] for row in snapshots(together)) == len(calls)
@@ -289,7 +295,7 @@ def test_a_history_that_starts_in_the_middle_has_its_first_periods() -> None:
         assert calendar.partitions(grain).get_first_partition_key() == period.partition_key
         found = period_days(loaded_periods([period], loaded))
         table = table_of(CALL_RECORDS_CLEAN, [call(1, "2025-11-19 08:00:00")])
-        (row,) = snapshots(customer_totals(table, found))
+        (row,) = snapshots(customer_totals(unjudged(table), found))
         assert (row["period_key"], row["period_start"]) == (key, period.start)
         assert (row["as_of"], row["is_complete"]) == (date(2025, 11, 23), False)
 

@@ -229,13 +229,14 @@ def test_a_stream_can_be_staged_although_it_reads_from_the_same_store(storage: S
 
 def test_a_stream_is_held_as_long_as_an_expression_needs_it(storage: Storage) -> None:
     publish(storage, ORDERS, day_orders([DAY]), [DAY])
-    before = set(storage.session.backend.list_tables())
     derived = storage.stager.held(storage.stream(ORDERS, [DAY]), ORDERS).filter(ibis._.order_id > 1)
+    tables = storage.session.backend.con.cursor()
     gc.collect()
     assert [derived.count().to_pyarrow().as_py() for _ in range(2)] == [2, 2]
+    assert tables.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (1,)
     del derived
     gc.collect()
-    assert set(storage.session.backend.list_tables()) == before
+    assert tables.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
 
 
 SUMS = Contract(

@@ -1,6 +1,7 @@
 """Which days and periods a tick asks for."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,7 +62,7 @@ def test_ranges_without_gaps() -> None:
 def test_ranges_hold_exactly_the_days(wanted: set[date]) -> None:
     ranges = contiguous(wanted)
     assert {day for first, last in ranges for day in day_range(first, last)} == wanted
-    gaps = [later[0] - earlier[1] for earlier, later in zip(ranges, ranges[1:], strict=False)]
+    gaps = [later[0] - earlier[1] for earlier, later in pairwise(ranges)]
     assert all(gap > timedelta(days=1) for gap in gaps)
 
 
