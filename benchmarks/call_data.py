@@ -9,8 +9,6 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
@@ -18,10 +16,12 @@ import sqlalchemy as sa
 from cs_assets.calendar import Grain, parse_period
 from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT
+from cs_assets.contracts import Contract
 from cs_assets.periods import LoadedPeriod, loaded_periods
 from cs_resources.storage import Storage
 
-FACTS = CALL_RECORDS_CLEAN
+CALLS = CALL_RECORDS_CLEAN
+SENTIMENT = CALL_SENTIMENT
 SNAPSHOT = PORTRAIT_SNAPSHOT.for_grain(Grain.MONTH)
 MONTH = parse_period(Grain.MONTH, "2025-11")
 DAYS = [str(day) for day in MONTH.days()]
@@ -31,7 +31,7 @@ _BATCH_ROWS = 100_000
 def storage(folder: Path, memory_limit: str) -> Storage:
     """Return the storage of an installation in a folder, the warehouse being SQLite."""
     return Storage(
-        contracts=(FACTS, SNAPSHOT),
+        contracts=(CALLS, SENTIMENT, SNAPSHOT),
         lake_root=folder / "lake",
         warehouse_url=sa.URL.create("sqlite", database=str(folder / "warehouse.sqlite")),
         staging_folder=folder / "staging",
@@ -39,9 +39,9 @@ def storage(folder: Path, memory_limit: str) -> Storage:
     )
 
 
-def source(folder: Path) -> Path:
-    """Return the file of the made calls."""
-    return folder / "source.parquet"
+def source(folder: Path, contract: Contract) -> Path:
+    """Return the file of the rows made for a fact."""
+    return folder / "source" / f"{contract.name}.parquet"
 
 
 def month() -> list[LoadedPeriod]:
@@ -49,15 +49,8 @@ def month() -> list[LoadedPeriod]:
     return loaded_periods([MONTH], [date.fromisoformat(day) for day in DAYS])
 
 
-def unjudged(calls: ir.Table) -> ir.Table:
-    """Return the calls with the columns of `call_sentiment`, nothing said of any."""
-    schema = CALL_SENTIMENT.schema
-    names = [name for name in schema if name not in CALL_SENTIMENT.key]
-    return calls.mutate(**{name: ibis.null(schema[name]) for name in names})
-
-
 def stream(path: Path) -> pa.RecordBatchReader:
-    """Return the made calls batch by batch; no more than a row group is held in memory."""
+    """Return made rows batch by batch; no more than a row group is held in memory."""
     file = pq.ParquetFile(path, pre_buffer=False)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -67,20 +60,20 @@ def stream(path: Path) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(file.schema_arrow, batches())
 
 
-def make_calls(calls: int, path: Path) -> None:
-    """Write a month of calls, ordered by day, in the columns of `call_records_clean`.
-
-    A call falls on one of nearly ten times as many pairs of customer and task as there are calls:
-    that leaves about 0.95 snapshots per call. Identifiers are UUIDs in 36 characters; all else is
-    taken from the digits of two MD5 numbers of the call's position.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
+def make(calls: int, folder: Path) -> None:
+    """Write a month of calls, ordered by day, and what was said in them."""
+    made = source(folder, CALLS)
+    made.parent.mkdir(parents=True)
     with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
         connection.execute("SET enable_progress_bar = false")
-        connection.execute(
-            f"COPY ({_calls_sql(calls)}) TO '{path}' "
-            "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
-        )
+        for path, query in (
+            (made, _calls_sql(calls)),
+            (source(folder, SENTIMENT), _sentiment_sql(made)),
+        ):
+            connection.execute(
+                f"COPY ({query}) TO '{path}' "
+                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+            )
 
 
 def _uuid(text: str) -> str:
@@ -88,7 +81,13 @@ def _uuid(text: str) -> str:
 
 
 def _calls_sql(calls: int) -> str:
-    """Of `a` come customer, task, intention and who hung up; of `b` time, talk and rounds."""
+    """Return calls in the columns of `call_records_clean`.
+
+    A call falls on one of nearly ten times as many pairs of customer and task as there are calls:
+    that leaves about 0.95 snapshots per call. Identifiers are UUIDs in 36 characters; all else is
+    taken from the digits of two MD5 numbers of the call's position: of `a` customer, task,
+    intention and who hung up, of `b` time, talk and rounds.
+    """
     return f"""
         WITH numbers AS (
             SELECT n, md5_number_lower(n::VARCHAR) AS a, md5_number_upper(n::VARCHAR) AS b
@@ -114,3 +113,31 @@ def _calls_sql(calls: int) -> str:
             ['robot', 'customer', 'unknown'][side::INTEGER + 1] AS hangup_by,
             CASE WHEN talk_ms > 0 THEN turns ELSE 0 END::BIGINT AS dialogue_turns
         FROM placed"""
+
+
+def _sentiment_sql(calls: Path) -> str:
+    """Return the judgement of calls with a dialogue, a third of all; one in ten stays unjudged."""
+    names = ", ".join(SENTIMENT.column_names)
+    return f"""
+        WITH said AS (
+            SELECT tenant_id, call_date, callid, md5_number_lower('said' || callid) AS a
+            FROM '{calls}' WHERE dialogue_turns > 0
+        ), scored AS (
+            SELECT *, CASE WHEN a % 10 > 0 THEN a // 10 % 101 / 100 END AS sentiment_score,
+                CASE WHEN a % 10 > 0 THEN ['high', 'medium', 'low'] END AS levels
+            FROM said
+        ), judged AS (
+            SELECT *,
+                CASE WHEN sentiment_score >= 0.6 THEN 'positive'
+                    WHEN sentiment_score <= 0.4 THEN 'negative'
+                    WHEN sentiment_score IS NOT NULL THEN 'neutral' END AS sentiment,
+                levels[(a // 1010 % 3)::INTEGER + 1] AS complaint_risk,
+                levels[(a // 3030 % 3)::INTEGER + 1] AS churn_risk,
+                CASE WHEN a % 10 > 0 THEN 'rules' END AS risk_source, NULL::VARCHAR AS reason,
+                CASE WHEN a % 10 > 0 THEN 'rules' END AS method, NULL::VARCHAR AS model,
+                NULL::VARCHAR AS prompt_version, 'made' AS rules_version,
+                NULL::TIMESTAMP AS llm_analyzed_at, NULL::BIGINT AS prompt_tokens,
+                NULL::BIGINT AS completion_tokens, NULL::VARCHAR AS error
+            FROM scored
+        )
+        SELECT {names} FROM judged"""

@@ -10,23 +10,26 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import ibis.expr.types as ir
 from deltalake import DeltaTable
 
 from benchmarks.call_data import (
+    CALLS,
     DAYS,
-    FACTS,
     MONTH,
+    SENTIMENT,
     SNAPSHOT,
     month,
     source,
     storage,
     stream,
-    unjudged,
 )
 from benchmarks.measure import Lap, Stopwatch
 from benchmarks.snapshot_peers import snapshot_frame, snapshot_sql
 from cs_assets.audit import audit_query
+from cs_assets.calls.enriched import with_sentiment
 from cs_assets.calls.portraits import customer_totals, portrait_snapshot
+from cs_assets.contracts import Contract
 from cs_assets.periods import period_days
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import rows_by_period
@@ -51,18 +54,21 @@ def empty() -> Outcome:
 def query_ours(folder: Path, memory_limit: str, proven: bool) -> Outcome:
     """Compute the snapshot with the platform's expression."""
     place = storage(folder, memory_limit)
-    calls = place.lake.read(FACTS, DAYS)
-    snapshot = portrait_snapshot(customer_totals(calls, period_days(month())))
-    place.session.backend.create_view("snapshot", snapshot)
+    place.session.backend.create_view("snapshot", _snapshot(place))
     return _stream_out(place, proven)
 
 
 def query_sql(folder: Path, memory_limit: str, proven: bool) -> Outcome:
     """Compute the snapshot with plain SQL."""
     place = storage(folder, memory_limit)
-    statement = snapshot_sql(_files(place), MONTH)
+    statement = snapshot_sql(_files(place, CALLS), _files(place, SENTIMENT), MONTH)
     place.session.backend.con.execute(f"CREATE VIEW snapshot AS {statement}")
     return _stream_out(place, proven)
+
+
+def _snapshot(place: Storage) -> ir.Table:
+    calls = with_sentiment(place.lake.read(CALLS, DAYS), place.lake.read(SENTIMENT, DAYS))
+    return portrait_snapshot(customer_totals(calls, period_days(month())))
 
 
 def _stream_out(place: Storage, proven: bool) -> Outcome:
@@ -79,31 +85,41 @@ def _stream_out(place: Storage, proven: bool) -> Outcome:
 def query_pandas(folder: Path, memory_limit: str, proven: bool) -> Outcome:
     """Compute the snapshot with pandas."""
     place = storage(folder, memory_limit)
-    files = _files(place)
+    calls, sentiment = _files(place, CALLS), _files(place, SENTIMENT)
     watch = Stopwatch()
     watch.start(_QUERY)
-    snapshot = snapshot_frame(files, MONTH)
+    snapshot = snapshot_frame(calls, sentiment, MONTH)
     laps = watch.stop()
     place.session.backend.con.register("snapshot", snapshot)
     return laps, _fingerprint(place) if proven else ""
 
 
-def write_facts(folder: Path, memory_limit: str) -> Outcome:
-    """Write the made calls, a stream, into an empty lake."""
-    shutil.rmtree(folder / "lake", ignore_errors=True)
+def write_sentiment(folder: Path, memory_limit: str) -> None:
+    """Write what was said in the made calls into the lake; not measured."""
     place = storage(folder, memory_limit)
-    place.begin("facts", [(FACTS, DAYS)])
+    place.begin("sentiment", [(SENTIMENT, DAYS)])
+    staged = place.stager.stage(Result(stream(source(folder, SENTIMENT))), SENTIMENT, DAYS)
+    _require(not staged.failures, f"the contract: {staged.failures}")
+    place.publish("sentiment", staged, _WRITER)
+
+
+def write_calls(folder: Path, memory_limit: str) -> Outcome:
+    """Write the made calls, a stream, into a lake that has none."""
+    place = storage(folder, memory_limit)
+    shutil.rmtree(place.lake.uri(CALLS), ignore_errors=True)
+    made = source(folder, CALLS)
+    place.begin("calls", [(CALLS, DAYS)])
     with _watched() as watch:
         watch.start("read the stream alone")
-        calls = sum(batch.num_rows for batch in stream(source(folder)))
+        calls = sum(batch.num_rows for batch in stream(made))
         watch.laps, alone = [], watch.stop()[:1]
         watch.start("stage")
-        staged = place.stager.stage(Result(stream(source(folder))), FACTS, DAYS)
+        staged = place.stager.stage(Result(stream(made)), CALLS, DAYS)
         _require(not staged.failures, f"the contract: {staged.failures}")
         watch.start("publish")
-        place.publish("facts", staged, _WRITER)
+        place.publish("calls", staged, _WRITER)
         laps = watch.stop()
-    inventory = place.inventory(FACTS, DAYS)
+    inventory = place.inventory(CALLS, DAYS)
     _require(inventory.partitions == len(DAYS) and inventory.rows == calls, "calls in the lake")
     return [*alone, *laps], inventory.content_hash
 
@@ -117,11 +133,10 @@ def write_mart(folder: Path, memory_limit: str) -> Outcome:
     place.begin("mart", [(SNAPSHOT, [key])])
     with _watched() as watch:
         watch.start("stage")
-        calls, periods = place.lake.read(FACTS, DAYS), month()
-        expected = rows_by_period(calls, periods)
+        expected = rows_by_period(place.lake.read(CALLS, DAYS), month())
         total = ExpectedTotal("calls are conserved", expected, column="total_calls")
-        table = portrait_snapshot(customer_totals(unjudged(calls), period_days(periods)))
-        staged = place.stager.stage(Result(table, totals=(total,)), SNAPSHOT, [key])
+        result = Result(_snapshot(place), totals=(total,))
+        staged = place.stager.stage(result, SNAPSHOT, [key])
         _require(not staged.failures, f"the contract: {staged.failures}")
         watch.start("publish")
         place.publish("mart", staged, _WRITER)
@@ -144,8 +159,8 @@ def _watched() -> Iterator[Stopwatch]:
         yield watch
 
 
-def _files(place: Storage) -> list[str]:
-    return sorted(DeltaTable(str(place.lake.uri(FACTS))).file_uris())
+def _files(place: Storage, contract: Contract) -> list[str]:
+    return sorted(DeltaTable(str(place.lake.uri(contract))).file_uris())
 
 
 def _fingerprint(place: Storage) -> str:

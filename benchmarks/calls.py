@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import call_tasks
-from benchmarks.call_data import make_calls, source
+from benchmarks.call_data import make
 from benchmarks.measure import WHOLE, Lap, alone, best, markdown
 from cs_resources.settings import Settings
 
@@ -105,8 +105,9 @@ def _options() -> argparse.Namespace:
 def _measure(report: Report, folder: Path, calls: int, options: argparse.Namespace) -> None:
     """Make the calls, write them to the lake, ask the query, go the whole path."""
     _say(f"{calls:,} calls: making them")
-    alone(make_calls, calls, source(folder))
-    _path(report, "stream to lake", call_tasks.write_facts, folder, calls, options)
+    alone(make, calls, folder)
+    alone(call_tasks.write_sentiment, folder, options.memory_limit)
+    _path(report, "stream to lake", call_tasks.write_calls, folder, calls, options)
     if "query" not in options.skip:
         _queries(report, folder, calls, options)
     if "mart" not in options.skip:

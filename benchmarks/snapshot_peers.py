@@ -5,6 +5,7 @@ files. Must not: anything of the platform but its names.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,8 +15,11 @@ from cs_assets.calls.mart_contracts import RISK_LEVELS, SENTIMENTS
 
 _KEYS = ["tenant_id", "customer_id", "task_id"]
 _RISKS = [(kind, level) for kind in ("complaint", "churn") for level in RISK_LEVELS]
+_CALL = ["tenant_id", "call_date", "callid"]
+_SAID = ["sentiment", "sentiment_score", "complaint_risk", "churn_risk"]
 _READ = [
     *_KEYS,
+    "callid",
     "called_at",
     "talk_ms",
     "total_ms",
@@ -26,12 +30,8 @@ _READ = [
 ]
 
 
-def snapshot_sql(files: Sequence[str], month: Period) -> str:
-    """Return the snapshot of a whole month as one statement.
-
-    The sentiment of a call is asked for like every other column, though no made call has one.
-    """
-    names = ", ".join(f"'{file}'" for file in files)
+def snapshot_sql(calls: Sequence[str], sentiment: Sequence[str], month: Period) -> str:
+    """Return the snapshot of a whole month as one statement."""
     counts = {
         **{f"{mood}_count": f"sentiment = '{mood}'" for mood in SENTIMENTS},
         **{f"{level}_{kind}_risk": f"{kind}_risk = '{level}'" for kind, level in _RISKS},
@@ -45,9 +45,8 @@ def snapshot_sql(files: Sequence[str], month: Period) -> str:
     counted = ", ".join(f"count(*) FILTER ({rule}) AS {name}" for name, rule in counts.items())
     return f"""
         WITH calls AS (
-            SELECT *, NULL::VARCHAR AS sentiment, NULL::DOUBLE AS sentiment_score,
-                NULL::VARCHAR AS complaint_risk, NULL::VARCHAR AS churn_risk
-            FROM read_parquet([{names}], hive_partitioning = true)
+            SELECT * FROM {_parquet(calls)} LEFT JOIN {_parquet(sentiment)}
+            USING ({", ".join(_CALL)})
             WHERE call_date BETWEEN '{month.start}' AND '{month.end}'
         ), sums AS (
             SELECT tenant_id, customer_id, task_id, count(*) AS total_calls,
@@ -72,19 +71,31 @@ def snapshot_sql(files: Sequence[str], month: Period) -> str:
         FROM sums"""
 
 
-def snapshot_frame(files: Sequence[str], month: Period) -> pd.DataFrame:
+def _parquet(files: Sequence[str]) -> str:
+    names = ", ".join(f"'{file}'" for file in files)
+    return f"read_parquet([{names}], hive_partitioning = true)"
+
+
+def snapshot_frame(calls: Sequence[str], sentiment: Sequence[str], month: Period) -> pd.DataFrame:
     """Return the snapshot of a whole month computed with pandas."""
-    calls = pd.concat([pd.read_parquet(file, columns=_READ) for file in files], ignore_index=True)
+    rows = _frame(calls, _READ).merge(
+        _frame(sentiment, ["tenant_id", "callid", *_SAID]), on=_CALL, how="left"
+    )
     flags = {
+        **{f"{mood}_count": rows.sentiment == mood for mood in SENTIMENTS},
+        **{f"{level}_{kind}_risk": rows[f"{kind}_risk"] == level for kind, level in _RISKS},
         **{
-            f"intention_{level.lower()}": calls.intention_level == level
+            f"intention_{level.lower()}": rows.intention_level == level
             for level in INTENTION_LEVELS
         },
-        "robot_hangup": calls.hangup_by == "robot",
-        "customer_hangup": calls.hangup_by == "customer",
+        "robot_hangup": rows.hangup_by == "robot",
+        "customer_hangup": rows.hangup_by == "customer",
+        "analysed_calls": rows.sentiment.notna(),
+        "score_units": (rows.sentiment_score * 1_000_000).round(),
     }
-    calls = calls.drop(columns=["intention_level", "hangup_by"]).assign(**flags)
-    sums = calls.groupby(_KEYS, sort=False, as_index=False).agg(
+    columns = [*_KEYS, "total_ms", "talk_ms", "rounds", "is_connected", "called_at"]
+    groups = rows[columns].assign(**flags).groupby(_KEYS, sort=False, as_index=False)
+    sums = groups.agg(
         total_calls=("total_ms", "size"),
         connected_calls=("is_connected", "sum"),
         total_ms=("total_ms", "sum"),
@@ -95,8 +106,6 @@ def snapshot_frame(files: Sequence[str], month: Period) -> pd.DataFrame:
         last_call=("called_at", "max"),
         **{name: (name, "sum") for name in flags},
     )
-    unknown = [f"{mood}_count" for mood in SENTIMENTS]
-    unknown += [f"{level}_{kind}_risk" for kind, level in _RISKS]
     return sums.assign(
         period_type=str(month.grain),
         period_key=month.key,
@@ -106,12 +115,21 @@ def snapshot_frame(files: Sequence[str], month: Period) -> pd.DataFrame:
         is_complete=True,
         connect_rate=sums.connected_calls / sums.total_calls,
         avg_duration=sums.total_ms / (sums.total_calls * 1000),
-        avg_talk_duration=(sums.talk_ms / (sums.connected_calls * 1000)).where(
-            sums.connected_calls > 0
-        ),
+        avg_talk_duration=_ratio(sums.talk_ms, sums.connected_calls * 1000),
         total_duration=sums.total_ms / 1000,
-        avg_rounds=(sums.rounds / sums.rounds_known).where(sums.rounds_known > 0),
-        analysed_calls=0,
-        avg_sentiment_score=float("nan"),
-        **dict.fromkeys(unknown, 0),
+        avg_rounds=_ratio(sums.rounds, sums.rounds_known),
+        avg_sentiment_score=_ratio(sums.score_units, sums.analysed_calls * 1_000_000),
     )
+
+
+def _frame(files: Sequence[str], columns: list[str]) -> pd.DataFrame:
+    """Read files whose folder names the day."""
+    parts = (
+        pd.read_parquet(file, columns=columns).assign(call_date=Path(file).parent.name[-10:])
+        for file in files
+    )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _ratio(part: pd.Series, whole: pd.Series) -> pd.Series:
+    return (part / whole).where(whole > 0)
