@@ -45,7 +45,7 @@ def snapshot_sql(calls: Sequence[str], sentiment: Sequence[str], month: Period) 
     counted = ", ".join(f"count(*) FILTER ({rule}) AS {name}" for name, rule in counts.items())
     return f"""
         WITH calls AS (
-            SELECT * FROM {_parquet(calls)} LEFT JOIN {_parquet(sentiment)}
+            SELECT * FROM {_parquet(calls)} AS called LEFT JOIN {_parquet(sentiment)} AS said
             USING ({", ".join(_CALL)})
             WHERE call_date BETWEEN '{month.start}' AND '{month.end}'
         ), sums AS (

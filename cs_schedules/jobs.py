@@ -3,6 +3,8 @@
 Belongs here: names and selections of jobs. Must not: times (see `schedules`), triggers (`sensors`).
 """
 
+from collections.abc import Iterable, Sequence
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
@@ -11,11 +13,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 from cs_assets.calendar import PERIOD_GRAINS, Grain
 from cs_assets.calls import contracts as facts
 from cs_assets.calls import mart_contracts as marts
+from cs_assets.checks import FRESHNESS
 from cs_assets.contracts import Contract
 
 SYNC = "calls_sync"
 ANALYSE = "calls_analyse"
 DAYS = "calls_days"
+FRESH = "freshness_of_all_tables"
 
 _READ = (
     facts.CALL_TASKS,
@@ -57,14 +61,31 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
             _job(summaries_job_name(grain), f"Task summaries by {grain}.", [summary]),
             _job(period_job_name(grain), f"All marts by {grain}.", [snapshot, summary]),
         ]
-    return made
+    return [*made, _freshness_job()]
+
+
+def _freshness_job() -> UnresolvedAssetJobDefinition:
+    contracts = (*facts.FACTS, *marts.MARTS)
+    return dg.define_asset_job(
+        FRESH,
+        selection=_freshness_of(contracts),
+        description="Checks that the newest partition that is due is there, for every table.",
+    )
+
+
+def _freshness_of(contracts: Iterable[Contract]) -> dg.AssetSelection:
+    return dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(contract.asset_key, FRESHNESS) for contract in contracts)
+    )
 
 
 def _job(
-    name: str, description: str, contracts: "tuple[Contract, ...] | list[Contract]"
+    name: str, description: str, contracts: Sequence[Contract]
 ) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
-        selection=dg.AssetSelection.assets(*(contract.asset_key for contract in contracts)),
+        # a run over old days says nothing about the newest
+        selection=dg.AssetSelection.assets(*(contract.asset_key for contract in contracts))
+        - _freshness_of(contracts),
         description=description,
     )

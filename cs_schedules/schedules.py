@@ -15,7 +15,7 @@ from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_RECORDS_RAW, CALL
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.contracts import Contract
 from cs_resources.storage import Storage
-from cs_schedules.jobs import ANALYSE, SYNC, snapshots_job_name, summaries_job_name
+from cs_schedules.jobs import ANALYSE, FRESH, SYNC, snapshots_job_name, summaries_job_name
 from cs_schedules.requests import day_requests, period_requests
 from cs_schedules.timing import day_range, days_to_read, periods_touched
 
@@ -52,7 +52,7 @@ def schedules(calendar: Calendar, timetable: Timetable) -> list[dg.ScheduleDefin
         ):
             decide = _periods(mart.for_grain(grain), grain)
             made.append(_daily(name, name, calendar, timetable, at, decide))
-    return made
+    return [*made, _freshness(calendar, timetable)]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,19 @@ def _periods(mart: Contract, grain: Grain) -> Decision:
         yield from period_requests(due, f"{tick.name}/{tick.yesterday}", "nightly")
 
     return decide
+
+
+def _freshness(calendar: Calendar, timetable: Timetable) -> dg.ScheduleDefinition:
+    hour, minute = divmod(int(timetable.due.total_seconds()) // 60, 60)
+    status = dg.DefaultScheduleStatus
+    return dg.ScheduleDefinition(
+        name="check_freshness",
+        job_name=FRESH,
+        cron_schedule=f"{minute} {hour % 24} * * *",
+        execution_timezone=calendar.timezone,
+        default_status=status.RUNNING if timetable.is_enabled else status.STOPPED,
+        description="When the nightly round should be over: is everything there that is due?",
+    )
 
 
 def _daily(

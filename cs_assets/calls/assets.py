@@ -45,7 +45,14 @@ def calls_assets(
 ) -> list[dg.AssetsDefinition]:
     """Return every asset of the system for a calendar, a judge and a quarantine limit."""
     day = calendar.partitions(Grain.DAY)
-    return [_call_tasks(), *_facts(day, limit), *said_assets(day, rules), *period_assets(calendar)]
+    return [
+        _call_tasks(),
+        _call_records_raw(day),
+        _call_turns_raw(day),
+        _call_records_clean(day, limit),
+        *said_assets(day, rules),
+        *period_assets(calendar),
+    ]
 
 
 def _call_tasks() -> dg.AssetsDefinition:
@@ -57,7 +64,7 @@ def _call_tasks() -> dg.AssetsDefinition:
     return call_tasks
 
 
-def _facts(day: dg.PartitionsDefinition[str], limit: QuarantineLimit) -> list[dg.AssetsDefinition]:
+def _call_records_raw(day: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @table_asset(CALL_RECORDS_RAW, partitions=day, **_FROM_SOURCE)
     def call_records_raw(context: dg.AssetExecutionContext) -> Result:
         """Read the days' call records from every monthly table that can hold them."""
@@ -71,6 +78,10 @@ def _facts(day: dg.PartitionsDefinition[str], limit: QuarantineLimit) -> list[dg
             figures={key: {"months_without_table": absent} for key in context.partition_keys},
         )
 
+    return call_records_raw
+
+
+def _call_turns_raw(day: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @table_asset(CALL_TURNS_RAW, partitions=day, **_FROM_SOURCE)
     def call_turns_raw(context: dg.AssetExecutionContext) -> Result:
         """Read the dialogue turns of the days' calls and number them within each dialogue."""
@@ -79,6 +90,12 @@ def _facts(day: dg.PartitionsDefinition[str], limit: QuarantineLimit) -> list[dg
         stream = source.turns(step_days(context), CALL_TURNS_RAW.schema.to_pyarrow())
         return Result(numbered(stager.held(stream, CALL_TURNS_RAW)))
 
+    return call_turns_raw
+
+
+def _call_records_clean(
+    day: dg.PartitionsDefinition[str], limit: QuarantineLimit
+) -> dg.AssetsDefinition:
     @table_asset(
         CALL_RECORDS_CLEAN,
         CALL_RECORDS_QUARANTINE,
@@ -123,7 +140,7 @@ def _facts(day: dg.PartitionsDefinition[str], limit: QuarantineLimit) -> list[dg
             ),
         )
 
-    return [call_records_raw, call_turns_raw, call_records_clean]
+    return call_records_clean
 
 
 def _calls_picture(context: dg.AssetExecutionContext, calls: ir.Table) -> object:
