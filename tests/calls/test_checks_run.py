@@ -118,7 +118,7 @@ def test_a_call_is_judged_by_what_the_customer_said(tmp_path: Path) -> None:
     names = ("sentiment", "complaint_risk", "churn_risk", "method")
     assert [tuple(found[row["callid"]][name] for name in names) for row in rows] == [
         ("negative", "high", None, "rules"),
-        (None, None, None, None),
+        ("neutral", None, None, "rules"),
         (None, None, "medium", "rules"),
         ("positive", None, None, "rules"),
         (None, None, None, None),
@@ -127,5 +127,5 @@ def test_a_call_is_judged_by_what_the_customer_said(tmp_path: Path) -> None:
     (snapshot,) = (r for r in house.rows("portrait_snapshot_month") if r["customer_id"] == "c4")
     assert (snapshot["analysed_calls"], snapshot["avg_sentiment_score"]) == (0, None)
     (summary,) = house.rows("task_summary_month")
-    assert (summary["satisfied_rate"], summary["high_complaint_rate"]) == (0.5, 1 / 6)
+    assert (summary["satisfied_rate"], summary["high_complaint_rate"]) == (1 / 3, 1 / 6)
     assert house.storage.by_key[CALL_SENTIMENT.asset_key] is CALL_SENTIMENT
