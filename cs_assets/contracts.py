@@ -100,6 +100,14 @@ class Contract:
                 f"contract {self.system}/{self.name}: columns named twice {sorted(twice)}, "
                 f"key or partition columns that do not exist {sorted(unknown)}"
             )
+        rules = [rule.name for rule in self.rules]
+        if len(set(rules)) < len(rules):
+            raise ValueError(f"contract {self.system}/{self.name}: two rules of one name: {rules}")
+        provenance = [c.name for c in self.columns if c.is_provenance and c.name in self.key]
+        if provenance:
+            raise ValueError(
+                f"contract {self.system}/{self.name}: provenance columns in the key: {provenance}"
+            )
 
     @property
     def asset_key(self) -> dg.AssetKey:

@@ -120,17 +120,17 @@ def _step(
         storage: Storage = context.resources.storage
         step = context.get_step_execution_context()
         keys = partition_keys(step)
+        made: list[Staged] = []
         try:
             begin(storage, step)
             outcome = function(context, **inputs)
             results = outcome if isinstance(outcome, tuple) else (outcome,)
-            staged = _agreed(
-                [
-                    _staged(storage, _as_result(result), contract, keys)
-                    for contract, result in zip(contracts, results, strict=True)
-                ]
-            )
+            for contract, result in zip(contracts, results, strict=True):
+                made.append(_staged(storage, _as_result(result), contract, keys))
+            staged = _agreed(made)
         except Exception as error:
+            for table in made:
+                table.discard()
             if may_pass(error) or isinstance(error, dg.Failure):
                 raise
             raise lasting(error) from error

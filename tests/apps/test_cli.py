@@ -18,8 +18,6 @@ from cs_apps.sample_data.calls import write_call_source
 from cs_assets.definitions import CONTRACTS
 from cs_resources.settings import HOME_SETTINGS, Settings, load_settings
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_record_batch")
-
 DAY = date(2025, 11, 24)
 ONE_DAY = ("--from", str(DAY), "--to", str(DAY))
 

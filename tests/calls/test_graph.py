@@ -21,8 +21,6 @@ from cs_assets.table_assets import CONTRACT_CHECK
 from cs_resources.settings import load_settings
 from tests.calls.cases import Installation
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_record_batch")
-
 # Saturday to Friday: two weeks, two months, two quarters, two years.
 FIRST, LAST = date(2025, 12, 27), date(2026, 1, 2)
 DAYS = [FIRST + timedelta(n) for n in range(7)]

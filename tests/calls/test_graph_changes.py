@@ -11,8 +11,6 @@ import pytest
 from cs_assets.calendar import PERIOD_GRAINS
 from tests.calls.cases import MONDAY, TABLE, Installation, Row, record, turn, write_source
 
-pytestmark = pytest.mark.filterwarnings("ignore:fetch_record_batch")
-
 WEDNESDAY, END = date(2025, 11, 19), date(2025, 12, 7)
 FACTS = (
     "call_tasks,call_records_raw,call_turns_raw,call_records_clean,"
@@ -84,7 +82,6 @@ def test_a_missing_day_is_named_and_a_missing_end_is_told(house: Installation) -
     assert (ended["total_calls"], ended["total_customers"]) == (14, 2)
 
 
-@pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id")
 def test_a_period_ahead_of_the_facts_is_refused_and_the_others_stand(house: Installation) -> None:
     assert house.run(FACTS, WEDNESDAY, date(2025, 11, 23)) == ""
     problem = house.run("portrait_snapshot_week", WEDNESDAY, MONDAY)

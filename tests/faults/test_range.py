@@ -34,8 +34,6 @@ from cs_resources.errors import StaleWriterError
 from cs_resources.io_managers import StorageIOManager
 from cs_resources.storage import Storage
 
-pytestmark = pytest.mark.filterwarnings("ignore:AssetExecutionContext.run_id")
-
 RETURNS = replace(ORDERS, name="returns", description="Returns of the day.")
 LISTED = replace(ORDERS, name="listed", description="Orders listed.", place=Place.WAREHOUSE)
 SHOP = (ORDERS, RETURNS, LISTED, TITLES)
