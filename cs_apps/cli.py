@@ -65,7 +65,11 @@ def demo() -> None:
         f"{sum(sample.defects.values())} of them with planted defects, in "
         f"{_short(str(sample.path))}"
     )
-    _backfill(settings, list(CONTRACTS), FIRST_DAY, LAST_DAY)
+    try:
+        _backfill(settings, list(CONTRACTS), FIRST_DAY, LAST_DAY)
+    except PlatformError:
+        _show_findings(examine())
+        raise
     _show_inventory(settings)
     console.print(
         f"Lake: {_short(str(settings.lake_root))}  "
