@@ -4,7 +4,7 @@ Belongs here: the queries and paths, and proof that their results are right. Mus
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,18 +52,23 @@ def empty() -> Outcome:
 
 
 def query_ours(folder: Path, memory_limit: str, proven: bool) -> Outcome:
-    """Compute the snapshot with the platform's expression."""
+    """Compute the snapshot with the platform's expression, building and compiling it included."""
     place = storage(folder, memory_limit)
-    place.session.backend.create_view("snapshot", _snapshot(place))
-    return _stream_out(place, proven)
+    backend = place.session.backend
+    backend.create_view("first", _snapshot(place))  # the first compilation loads modules
+    return _timed(place, lambda: backend.create_view("snapshot", _snapshot(place)), proven)
 
 
 def query_sql(folder: Path, memory_limit: str, proven: bool) -> Outcome:
-    """Compute the snapshot with plain SQL."""
+    """Compute the snapshot with plain SQL, looking up the lake's files included."""
     place = storage(folder, memory_limit)
-    statement = snapshot_sql(_files(place, CALLS), _files(place, SENTIMENT), MONTH)
-    place.session.backend.con.execute(f"CREATE VIEW snapshot AS {statement}")
-    return _stream_out(place, proven)
+    connection = place.session.backend.con
+
+    def define() -> None:
+        query = snapshot_sql(_files(place, CALLS), _files(place, SENTIMENT), MONTH)
+        connection.execute(f"CREATE VIEW snapshot AS {query}")
+
+    return _timed(place, define, proven)
 
 
 def _snapshot(place: Storage) -> ir.Table:
@@ -71,12 +76,13 @@ def _snapshot(place: Storage) -> ir.Table:
     return portrait_snapshot(customer_totals(calls, period_days(month())))
 
 
-def _stream_out(place: Storage, proven: bool) -> Outcome:
-    """Compute the view `snapshot`, dropping its rows as they come in Arrow batches."""
+def _timed(place: Storage, define: Callable[[], object], proven: bool) -> Outcome:
+    """Define the view `snapshot` and compute it, dropping its rows as they come in batches."""
     watch = Stopwatch()
     watch.start(_QUERY)
-    statement = "SELECT * FROM snapshot"
-    for _ in place.session.backend.con.execute(statement).to_arrow_reader(_BATCH_ROWS):
+    define()
+    result = place.session.backend.con.execute("SELECT * FROM snapshot")
+    for _ in result.to_arrow_reader(_BATCH_ROWS):
         pass
     laps = watch.stop()
     return laps, _fingerprint(place) if proven else ""

@@ -74,11 +74,10 @@ def main() -> int:
             shutil.rmtree(root / str(calls))
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    print(f"{platform.machine()}, {os.cpu_count()} processors; ", end="")
     print(
-        f"DuckDB memory limit {options.memory_limit}; least of {options.repeat} queries, ", end=""
+        f"{platform.machine()}, {os.cpu_count()} processors; DuckDB memory limit "
+        f"{options.memory_limit}; queries run {options.repeat} times, paths {options.path_repeat}\n"
     )
-    print(f"of {options.path_repeat} paths\n")
     print(markdown(_HEADER, report.rows))
     for fault in report.faults:
         print(f"\nnot kept: {fault}")

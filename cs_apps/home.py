@@ -25,9 +25,10 @@ def prepare_home(settings: Settings) -> None:
     """Make CS_HOME and Dagster's storage in it, if that was not done yet.
 
     Several processes may start at once on a fresh home; Dagster's SQLite files do not survive being
-    created by two of them, so the first one does it alone. Raises ConfigurationError if the folder
-    cannot be written.
+    created by two of them, so the first one does it alone. Sets DAGSTER_HOME. Raises
+    ConfigurationError if the folder cannot be written.
     """
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     try:
         settings.dagster_home.mkdir(parents=True, exist_ok=True)
         with _locked(settings.cs_home / ".lock"):
@@ -43,7 +44,6 @@ def prepare_home(settings: Settings) -> None:
 def open_instance(settings: Settings) -> dg.DagsterInstance:
     """Return the Dagster instance of the installation, made if need be."""
     prepare_home(settings)
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
     return dg.DagsterInstance.get()
 
 

@@ -15,10 +15,14 @@ import pyarrow as pa
 
 from cs_resources.duckdb_session import DuckDBSession
 
+_SCAN_MEMORY = "512MB"
+"""Enough to read files from front to end; the process's own session takes its own on top."""
+
 
 def aside(session: DuckDBSession) -> DuckDBSession:
-    """Return a session of the same settings that nobody else uses."""
-    return replace(session, spill_folder=session.spill_folder / uuid4().hex)
+    """Return a session for a scan, which nobody else uses."""
+    folder = session.spill_folder / uuid4().hex
+    return replace(session, spill_folder=folder, memory_limit=_SCAN_MEMORY)
 
 
 def stream(session: DuckDBSession, table: ir.Table, batch_rows: int) -> pa.RecordBatchReader:
