@@ -23,6 +23,8 @@ from cs_apps.backfill import Wave, last_day, plan, run_waves, select_contracts
 from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
 from cs_apps.doctor import Finding, Health, examine
 from cs_apps.home import PROJECT, open_instance, prepare_home
+from cs_apps.stale import Staleness, recipes_of, staleness
+from cs_apps.stale import repair as repairs
 from cs_assets.calendar import parse_date_or_period
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
@@ -114,6 +116,26 @@ def backfill(
 
 @app.command()
 @_reported
+def stale(
+    repair: Annotated[bool, typer.Option(help="Make again what is stale.")] = False,
+) -> None:
+    """List published partitions made from other code, rules or inputs than those of now."""
+    settings = load_settings()
+    definitions, storage = build_definitions(settings), storage_of(settings, CONTRACTS)
+    found = staleness(storage, recipes_of(definitions, storage), settings.calendar)
+    _show_stale(found)
+    if repair and found.repairs:
+        with open_instance(settings) as instance:
+            for result in repairs(definitions, instance, storage, settings.calendar):
+                if not result.success:
+                    raise PlatformError(_failure(result.run_id, result.wave, result.problems))
+                names = ", ".join(sorted(key.path[-1] for key in result.wave.assets))
+                console.print(f"made again: {result.wave.label}  {names}")
+        console.print("Nothing is stale any more.")
+
+
+@app.command()
+@_reported
 def doctor() -> None:
     """Show what is set, reachable, writable, at which version, and what to fix."""
     if _show_findings(examine()):
@@ -139,6 +161,26 @@ def ui(
     }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml")]
     os.execve(sys.executable, [*command, "-h", host, "-p", str(port)], environment)
+
+
+def _show_stale(found: Staleness) -> None:
+    if not found.repairs:
+        console.print("Nothing is stale.")
+        return
+    table = Table(title="Stale partitions", title_justify="left")
+    for heading in ("asset", "partitions", "first", "last", "changed since"):
+        table.add_column(heading, overflow="fold")
+    for line in found.lines():
+        table.add_row(
+            line.contract.asset_name, f"{line.partitions:,}", line.first, line.last, line.why
+        )
+    console.print(table)
+    runs = len(found.repairs)
+    made = sum(item.materializations for item in found.repairs)
+    console.print(f"Repair begins with {runs} runs that make {made:,} partitions.")
+    for contract, keys in found.may_follow.items():
+        console.print(f"  may follow: {contract.asset_name}, up to {len(keys):,} partitions")
+    console.print("`cs stale --repair` makes them; what turns out as it was has no followers.")
 
 
 def _show_findings(findings: Sequence[Finding]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from cs_assets.contracts import UNPARTITIONED, Contract
+from cs_assets.contracts import UNPARTITIONED, Column, Contract
 
 ROW_NUMBER = "file_row_number"
 PARTITION = "partition_value"
@@ -67,13 +67,19 @@ def content_hash(rows: int, hash_sum: int) -> str:
     return hashlib.md5(f"{rows}:{hash_sum}".encode(), usedforsecurity=False).hexdigest()
 
 
-def canonical_text(table: ir.Table, contract: Contract) -> ir.StringValue:
+def hash_sum(table: ir.Table, columns: Sequence[Column]) -> ir.StringScalar:
+    """Sum the hashes of the rows; provenance columns are left out."""
+    # as text: DuckDB adds up 128 bits, Ibis would read 64
+    return _md5_lower(canonical_text(table, columns)).sum().cast("string")
+
+
+def canonical_text(table: ir.Table, columns: Sequence[Column]) -> ir.StringValue:
     """One text per row that differs where the rows differ; provenance columns are left out.
 
     Texts carry their length, so that no value can imitate a separator or a missing value.
     """
     parts: list[ir.StringValue] = []
-    for column in contract.columns:
+    for column in columns:
         if column.is_provenance:
             continue
         value: Any = table[column.name]
@@ -130,8 +136,7 @@ def audit_query(table: ir.Table, contract: Contract, sums: Sequence[str] = ()) -
     key = ibis.struct({name: staged[name] for name in contract.key}) if contract.key else None
     return staged.group_by(PARTITION).agg(
         rows=staged.count(),
-        # as text: DuckDB adds up 128 bits, Ibis would read 64
-        hash_sum=_md5_lower(canonical_text(staged, contract)).sum().cast("string"),
+        hash_sum=hash_sum(staged, contract.columns),
         first_rows=_smallest(staged[ROW_NUMBER], PREVIEW_ROWS),
         key_hashes=staged.count() if key is None else _quick_hash(key).nunique(),
         **{
@@ -140,6 +145,12 @@ def audit_query(table: ir.Table, contract: Contract, sums: Sequence[str] = ()) -
         },
         **{f"sum_{i}": staged[name].sum().cast("int64") for i, name in enumerate(sums)},
     )
+
+
+def partition_hashes(rows: ir.Table, contract: Contract, columns: Sequence[Column]) -> ir.Table:
+    """One row per partition of the contract: `partition_value` and the `hash_sum` of `columns`."""
+    grouped = _with_partition(rows, contract)
+    return grouped.group_by(PARTITION).agg(hash_sum=hash_sum(grouped, columns))
 
 
 def may_repeat_keys(answer: Sequence[Mapping[str, Any]]) -> bool:

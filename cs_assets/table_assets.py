@@ -22,6 +22,7 @@ import ibis.expr.types as ir
 from cs_assets.contract_forms import dagster_schema
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.lineage import column_lineage
+from cs_assets.recipes import LOOKUP, code_version
 from cs_assets.results import Result
 from cs_resources.failures import lasting, may_pass
 from cs_resources.io_managers import OPEN_END, begin, partition_keys, publish
@@ -38,20 +39,24 @@ def table_asset(
     ins: Mapping[str, dg.AssetIn] | None = None,
     deps: Sequence[dg.AssetDep] = (),
     resources: Sequence[str] = (),
-    code_version: str = "1",
+    code: str = "1",
+    configuration: str = "",
     pool: str | None = None,
     retry_policy: dg.RetryPolicy | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declare the asset (or the assets, made in one step) of one or more contracts.
 
     The function's parameters are the context and its inputs by the names in `ins`; its return
-    value is a table or `Result`, or a tuple of them in the order of the contracts.
+    value is a table or `Result`, or a tuple of them in the order of the contracts. `code` is to be
+    raised when the same inputs give another result; `configuration` stands for the rules in use.
+    Either makes every partition stale (`cs stale`).
     """
+    version = code_version(code, configuration)
 
     def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
         return dg.multi_asset(
             name="_and_".join(contract.name for contract in contracts),
-            outs={contract.name: _out(contract, code_version, function) for contract in contracts},
+            outs={contract.name: _out(contract, version, function) for contract in contracts},
             ins=dict(ins or {}),
             deps=list(deps),
             partitions_def=partitions,
@@ -71,12 +76,21 @@ def same(contract: Contract) -> dg.AssetIn:
     return dg.AssetIn(key=contract.asset_key)
 
 
+def lookup(contract: Contract, on: str, of: str, columns: Sequence[str]) -> dg.AssetIn:
+    """Input: a table in which only what occurs in the column `on` of the input `of` is looked up.
+
+    Only changes of `columns` in those rows make the asset stale.
+    """
+    found = {"on": on, "of": of, "columns": tuple(columns)}
+    return dg.AssetIn(key=contract.asset_key, metadata={LOOKUP: found})
+
+
 def days(contract: Contract, mapping: dg.PartitionMapping) -> dg.AssetIn:
     """Input: the days of a period; the newest of a running period may not be loaded yet."""
     return dg.AssetIn(key=contract.asset_key, partition_mapping=mapping, metadata={OPEN_END: True})
 
 
-def _out(contract: Contract, code_version: str, function: Callable[..., Any]) -> dg.AssetOut:
+def _out(contract: Contract, version: str, function: Callable[..., Any]) -> dg.AssetOut:
     return dg.AssetOut(
         key=contract.asset_key,
         description=contract.description,
@@ -84,7 +98,7 @@ def _out(contract: Contract, code_version: str, function: Callable[..., Any]) ->
         group_name=contract.system,
         owners=list(contract.owners),
         kinds={*contract.kinds, "delta" if contract.place.value == "lake" else "sql"},
-        code_version=code_version,
+        code_version=version,
         metadata={
             "dagster/column_schema": dagster_schema(contract),
             "dagster/table_name": f"{contract.system}/{contract.table_name}"

@@ -15,7 +15,9 @@ import pyarrow as pa
 from dagster._core.execution.context.system import StepExecutionContext
 
 from cs_assets.contracts import UNPARTITIONED, Contract, Place
+from cs_assets.recipes import recipe_of
 from cs_resources.errors import MissingPartitionError
+from cs_resources.fingerprinting import fingerprints_now
 from cs_resources.lake import Lake
 from cs_resources.metadata import partition_metadata
 from cs_resources.staging import Staged
@@ -116,9 +118,14 @@ def partition_keys(step: StepExecutionContext) -> list[str]:
 
 def begin(storage: Storage, step: StepExecutionContext) -> None:
     """Open the writes of the step's outputs, once, before anything is read."""
-    keys = partition_keys(step)
-    contracts = [storage.by_key[key] for key in step.get_output_asset_keys()]
-    storage.begin(step_name(step), [(contract, keys) for contract in contracts])
+    name = step_name(step)
+    if storage.has_begun(name):
+        return
+    keys, outputs = partition_keys(step), step.get_output_asset_keys()
+    storage.begin(name, [(storage.by_key[key], keys) for key in outputs])
+    assets = step.job_def.asset_layer.get(next(iter(outputs))).assets_def
+    recipe = recipe_of(assets, storage.by_key)
+    storage.made_from(name, fingerprints_now(storage, recipe, keys))
 
 
 def publish(storage: Storage, step: StepExecutionContext, staged: Staged) -> None:

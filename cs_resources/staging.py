@@ -4,7 +4,6 @@ Belongs here: writing the staged file, running the audit, previews and samples. 
 where the table goes next.
 """
 
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -103,10 +102,11 @@ class Stager:
 
     def held(self, reader: pa.RecordBatchReader, contract: Contract) -> ir.Table:
         """Hold a stream as a table, to be read more than once, while an expression refers to it."""
+        self.session.tidy()
         backend, name = self.session.backend, f"{contract.name}_{uuid4().hex[:8]}"
         with self._aside(reader) as (cursor, _):
             cursor.execute(f'CREATE TABLE "{name}" AS SELECT * FROM {_MEMORY}')  # noqa: S608
-        return self._dropped_with(backend.table(name), name)
+        return self.session.dropped_with(backend.table(name), name)
 
     def kept(self, table: ir.Table) -> ir.Table:
         """Compute a lazy table once, to be read more than once.
@@ -114,14 +114,10 @@ class Stager:
         Not `Table.cache`: that shares tables between equal expressions, and drops one while
         another still reads it.
         """
+        self.session.tidy()
         name = f"kept_{uuid4().hex}"
         self.session.backend.create_table(name, table, temp=True)
-        return self._dropped_with(self.session.backend.table(name), name)
-
-    def _dropped_with(self, table: ir.Table, name: str) -> ir.Table:
-        drop = self.session.backend.drop_table
-        weakref.finalize(table.op(), drop, name, force=True).atexit = False
-        return table
+        return self.session.dropped_with(self.session.backend.table(name), name)
 
     def _write(self, table: object, contract: Contract, path: Path) -> str:
         """Write any form of table to the file; return the SQL of a lazy one."""

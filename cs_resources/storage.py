@@ -18,12 +18,13 @@ import sqlalchemy as sa
 from cs_assets.contracts import Contract, Place
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import StaleWriterError
+from cs_resources.fingerprints import Fingerprint, FingerprintTable
 from cs_resources.lake import Lake
 from cs_resources.scratch import own_folder
 from cs_resources.settings import Settings
 from cs_resources.staging import Staged, Stager
 from cs_resources.warehouse import Warehouse
-from cs_resources.writing import Provenance, Ticket
+from cs_resources.writing import Provenance, Ticket, version_number
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,10 @@ class Inventory:
 
 @dataclass(frozen=True)
 class _Writes:
-    """What a running step writes, and which of it is published."""
+    """What a running step writes, from what, and which of it is published."""
 
     tickets: dict[dg.AssetKey, Ticket]
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     published: set[dg.AssetKey] = field(default_factory=set)
 
 
@@ -84,6 +86,11 @@ class Storage:
         return Warehouse(self.warehouse_url, tuple(marts), self.stager, self.reached)
 
     @cached_property
+    def fingerprints(self) -> FingerprintTable:
+        """From what each published partition was made."""
+        return FingerprintTable(self.warehouse.engine, self.warehouse.dialect)
+
+    @cached_property
     def by_key(self) -> Mapping[dg.AssetKey, Contract]:
         """Contracts by asset key."""
         return {contract.asset_key: contract for contract in self.contracts}
@@ -91,6 +98,10 @@ class Storage:
     def store(self, contract: Contract) -> Lake | Warehouse:
         """Return the store that a contract's table lives in."""
         return self.lake if contract.place is Place.LAKE else self.warehouse
+
+    def has_begun(self, step: str) -> bool:
+        """Tell whether the writes of a step are open."""
+        return step in self._writes
 
     def begin(self, step: str, writes: Iterable[tuple[Contract, Sequence[str]]]) -> None:
         """Open the writes of a step, once; to be called before its inputs are read.
@@ -105,6 +116,20 @@ class Storage:
                     for contract, partitions in writes
                 }
             )
+
+    def made_from(self, step: str, fingerprints: Mapping[str, Fingerprint]) -> None:
+        """Remember from what the partitions of a step are made, by key.
+
+        Taken before the inputs are read: one that changes meanwhile makes the result stale.
+        """
+        self._writes[step].fingerprints.update(fingerprints)
+
+    def versions(self, contract: Contract, keys: Iterable[str]) -> dict[str, str]:
+        """Map each partition that is published to a text that stands for its content."""
+        if contract.place is Place.LAKE:
+            return {key: str(n) for key, n in self.lake.published(contract, keys).items()}
+        published = self.warehouse.published(contract, keys)
+        return {key: _version(row.content_hash) for key, row in published.items()}
 
     def read(self, contract: Contract, partitions: Sequence[str]) -> ir.Table:
         """Return published partitions as a lazy table; raises MissingPartitionError."""
@@ -125,9 +150,7 @@ class Storage:
     def inventory(self, contract: Contract, keys: Iterable[str]) -> Inventory:
         """Return what is published of the partitions `keys`."""
         if contract.place is Place.LAKE:
-            hashes = {
-                key: str(number) for key, number in self.lake.published(contract, keys).items()
-            }
+            hashes = self.versions(contract, keys)
             rows = self.lake.row_count(contract)
         else:
             versions = self.warehouse.published(contract, keys)
@@ -149,6 +172,9 @@ class Storage:
             self._require_current(others, staged.good)
             self.store(staged.contract).publish(writes.tickets[key], staged, provenance)
             self._require_together(others, staged)
+            made = [name for name in staged.good if name in writes.fingerprints]
+            content = {name: _version(staged.audits[name].content_hash) for name in made}
+            self.fingerprints.record(staged.contract, content, writes.fingerprints)
             writes.published.add(key)
         except BaseException:
             del self._writes[step]
@@ -170,6 +196,10 @@ class Storage:
     def _require_current(self, tickets: Iterable[Ticket], partitions: Sequence[str]) -> None:
         for ticket in tickets:
             self.store(ticket.contract).require_current(ticket, partitions)
+
+
+def _version(content_hash: str) -> str:
+    return str(version_number(content_hash))
 
 
 def storage_of(settings: Settings, contracts: Iterable[Contract]) -> Storage:

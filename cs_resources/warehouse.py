@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from cs_assets.contract_forms import sqlalchemy_table
 from cs_assets.contracts import Contract
 from cs_resources.errors import MissingPartitionError, StaleWriterError
+from cs_resources.fingerprints import PARTITION_FINGERPRINT
 from cs_resources.sql_dialects import Dialect, dialect_of
 from cs_resources.staging import Staged, Stager
 from cs_resources.streams import aside
@@ -60,7 +61,7 @@ class Warehouse:
         engine = self.dialect.create_engine(self.url)
         with engine.connect() as connection:
             there = set(sa.inspect(connection).get_table_names())
-        tables = [PARTITION_VERSION, *self._tables.values()]
+        tables = [PARTITION_VERSION, PARTITION_FINGERPRINT, *self._tables.values()]
         if any(table.name not in there for table in tables):
             # only then, because it waits for other writers
             with self.dialect.write_transaction(engine) as connection:

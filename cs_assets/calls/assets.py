@@ -25,7 +25,7 @@ from cs_assets.calls.turns import numbered
 from cs_assets.quarantine import QuarantineLimit, counted_by_reason
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_day, figures_by_day, step_days, with_days_before, zeros
-from cs_assets.table_assets import same, table_asset
+from cs_assets.table_assets import lookup, same, table_asset
 from cs_resources.call_database import CallDatabase
 from cs_resources.failures import RETRY
 from cs_resources.figures import days_figure
@@ -103,7 +103,7 @@ def _call_records_clean(
         ins={
             "call_records_raw": same(CALL_RECORDS_RAW),
             "call_turns_raw": same(CALL_TURNS_RAW),
-            "call_tasks": same(CALL_TASKS),
+            "call_tasks": lookup(CALL_TASKS, "task_id", "call_records_raw", ["task_id"]),
         },
     )
     def call_records_clean(

@@ -21,7 +21,7 @@ from cs_assets.steps import (
     step_periods,
     zeros,
 )
-from cs_assets.table_assets import days, same, table_asset
+from cs_assets.table_assets import days, lookup, table_asset
 from cs_resources.warehouse import Warehouse
 
 
@@ -71,7 +71,12 @@ def _task_summary(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:
     @table_asset(
         TASK_SUMMARY.for_grain(grain),
         partitions=calendar.partitions(grain),
-        ins={**_calls_of_period(calendar), "call_tasks": same(CALL_TASKS)},
+        ins={
+            **_calls_of_period(calendar),
+            "call_tasks": lookup(
+                CALL_TASKS, "task_id", "call_records_clean", ["task_id", "task_name"]
+            ),
+        },
         deps=[dg.AssetDep(snapshot.asset_key)],
     )
     def task_summary_of_period(

@@ -34,7 +34,7 @@ def said_assets(day: dg.PartitionsDefinition[str], rules: Rules) -> list[dg.Asse
             "call_records_clean": same(CALL_RECORDS_CLEAN),
             "call_turns_raw": same(CALL_TURNS_RAW),
         },
-        code_version=rules.fingerprint,
+        configuration=rules.fingerprint,
     )
     def call_sentiment(
         context: dg.AssetExecutionContext, call_records_clean: ir.Table, call_turns_raw: ir.Table

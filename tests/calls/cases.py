@@ -160,14 +160,24 @@ Hashes = dict[tuple[str, str], str]
 class Installation:
     """The real definitions over a home of their own; runs go to an instance in memory."""
 
-    def __init__(self, home: Path, first: date, last: date, threads: int | None = None) -> None:
-        self.settings = Settings(cs_home=home, cs_history_start=first, cs_history_end=last)
+    def __init__(
+        self, home: Path, first: date, last: date, threads: int | None = None, **settings: Any
+    ) -> None:
+        self.settings = Settings(
+            cs_home=home, cs_history_start=first, cs_history_end=last, **settings
+        )
         self.storage = replace(storage_of(self.settings, CONTRACTS), threads=threads)
         self.source = self.settings.sample_call_source
         self.definitions = build_definitions(
             self.settings, self.storage, call_database(self.source, history_start=first)
         )
         self.events: list[dg.DagsterEvent] = []
+
+    def changed(self, **settings: Any) -> "Installation":
+        """The same installation with other settings."""
+        own = self.settings
+        end = own.cs_history_end or own.cs_history_start
+        return Installation(own.cs_home, own.cs_history_start, end, **settings)
 
     def run(self, select: str, first: date, last: date | None = None) -> str:
         """Make the assets for the days, as `cs backfill` does; return the problems."""

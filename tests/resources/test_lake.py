@@ -236,6 +236,7 @@ def test_a_stream_is_held_as_long_as_an_expression_needs_it(storage: Storage) ->
     assert tables.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (1,)
     del derived
     gc.collect()
+    storage.session.tidy()
     assert tables.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)
 
 
@@ -285,3 +286,13 @@ def test_inputs_come_in_the_form_of_the_annotation(
         assert result.success
         (row,) = rows_of(storage, SUMS, ["all"])
     assert row == {"rows": 3, "form": form.__name__}
+
+
+def test_a_result_that_is_being_read_outlives_tables_that_are_forgotten(storage: Storage) -> None:
+    kept = storage.stager.kept(ibis.memtable(pa.table({"a": [1]})))
+    assert kept.count().to_pyarrow().as_py() == 1
+    reader = storage.session.backend.con.execute("FROM range(10000)").to_arrow_reader(100)
+    rows = next(reader).num_rows
+    del kept
+    gc.collect()
+    assert rows + sum(batch.num_rows for batch in reader) == 10_000

@@ -1,0 +1,105 @@
+"""Fingerprints: from which code, configuration and inputs a published partition was made.
+
+Belongs here: keeping them, naming the difference between two. Must not: computing them (see
+`fingerprinting`), deciding what is run again.
+
+They lie in one SQL table for lake and warehouse alike, and are written right after a publication.
+A fingerprint counts only while its content is that of the published partition: where a writer died
+in between, or another one came after it, there is none, and the partition is made again.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from cs_assets.contracts import Contract
+from cs_resources.sql_dialects import Dialect
+
+CODE, CONFIGURATION, UNKNOWN = "code", "configuration", "fingerprint not recorded"
+METADATA = sa.MetaData()
+PARTITION_FINGERPRINT = sa.Table(
+    "partition_fingerprint",
+    METADATA,
+    sa.Column("asset", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Text, primary_key=True),
+    sa.Column("content", sa.Text, nullable=False, comment="Version of the content made."),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("configuration", sa.Text, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False, comment="JSON: asset -> digest of what was read."),
+    comment="From which code, configuration and inputs each published partition was made.",
+)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Code version, configuration, and by asset a digest of the partitions that were read."""
+
+    code: str
+    configuration: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """All of it in 32 hex digits."""
+        text = repr((self.code, self.configuration, sorted(self.inputs.items())))
+        return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def differences(self, made: "Fingerprint | None") -> tuple[str, ...]:
+        """Name what has changed since a partition was `made`: code, configuration, assets."""
+        if made is None:
+            return (UNKNOWN,)
+        changed = [CODE] if made.code != self.code else []
+        changed += [CONFIGURATION] if made.configuration != self.configuration else []
+        names = sorted({*made.inputs, *self.inputs})
+        changed += [name for name in names if made.inputs.get(name) != self.inputs.get(name)]
+        return tuple(changed)
+
+
+@dataclass(frozen=True)
+class FingerprintTable:
+    """The recorded fingerprints, in the warehouse's database."""
+
+    engine: sa.Engine
+    dialect: Dialect
+
+    def record(
+        self,
+        contract: Contract,
+        content: Mapping[str, str],
+        fingerprints: Mapping[str, Fingerprint],
+    ) -> None:
+        """Keep the fingerprints of partitions that now hold `content` (key -> content version)."""
+        table, asset = PARTITION_FINGERPRINT, contract.asset_name
+        rows = [
+            {
+                "asset": asset,
+                "partition": key,
+                "content": version,
+                "code": fingerprints[key].code,
+                "configuration": fingerprints[key].configuration,
+                "inputs": json.dumps(fingerprints[key].inputs, sort_keys=True),
+            }
+            for key, version in content.items()
+        ]
+        if not rows:
+            return
+        with self.dialect.write_transaction(self.engine) as connection:
+            self.dialect.lock(connection, table, asset)
+            connection.execute(
+                table.delete().where(table.c.asset == asset, table.c.partition.in_(content))
+            )
+            connection.execute(table.insert(), rows)
+
+    def recorded(self, contract: Contract, content: Mapping[str, str]) -> dict[str, Fingerprint]:
+        """Return the fingerprints of partitions, as far as they belong to `content`."""
+        table = PARTITION_FINGERPRINT
+        query = sa.select(table).where(table.c.asset == contract.asset_name)
+        with self.engine.connect() as connection:
+            return {
+                row.partition: Fingerprint(row.code, row.configuration, json.loads(row.inputs))
+                for row in connection.execute(query)
+                if content.get(row.partition) == row.content
+            }
