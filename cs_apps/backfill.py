@@ -23,6 +23,7 @@ from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
 
 from cs_assets.calendar import Calendar, Grain, periods_between
+from cs_assets.checks import CHECKS_OF_WHOLE_TABLES
 from cs_assets.contracts import Contract
 from cs_resources.errors import ConfigurationError, PlatformError
 
@@ -166,9 +167,7 @@ def _run(
     wave: Wave,
     listener: EventListener | None,
 ) -> WaveResult:
-    job = definitions.resolve_implicit_job_def_def_for_assets(sorted(wave.assets))
-    if job is None:
-        raise RuntimeError(f"no job can hold {sorted(key.to_user_string() for key in wave.assets)}")
+    job = _job(definitions, wave)
     run_id = make_new_run_id()
     tags = {REPOSITORY_LABEL_TAG: _LOCATION, "cs/command": "backfill"}
     if wave.partitions:
@@ -185,10 +184,21 @@ def _run(
         run_id=run_id,
         tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        asset_selection=sorted(wave.assets),
         raise_on_error=False,
     )
     return WaveResult(wave, run_id, result.success, tuple(_problems(result)))
+
+
+def _job(definitions: dg.Definitions, wave: Wave) -> dg.JobDefinition:
+    job = definitions.resolve_implicit_job_def_def_for_assets(sorted(wave.assets))
+    if job is None:
+        raise RuntimeError(f"no job can hold {sorted(key.to_user_string() for key in wave.assets)}")
+    checks = {
+        key
+        for key in job.asset_layer.asset_graph.asset_check_keys
+        if key.asset_key in wave.assets and key.name not in CHECKS_OF_WHOLE_TABLES
+    }
+    return job.get_subset(asset_selection=set(wave.assets), asset_check_selection=checks)
 
 
 def _problems(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Checks beyond the contract, for every system: is the newest partition there, is its size usual.
+"""Checks beyond the contract, for every system: is the newest partition there, is its size usual,
+is what is there up to date.
 
-Belongs here: the two questions and the checks that ask them. Must not: a system's own rules, the
+Belongs here: these questions and the checks that ask them. Must not: a system's own rules, the
 clock (it is a resource).
 """
 
@@ -13,10 +14,15 @@ import dagster as dg
 
 from cs_assets.calendar import Calendar, Grain, current_period, period_of
 from cs_assets.contracts import Contract
+from cs_assets.recipes import Recipe
+from cs_resources.staleness import Reasons, stale_partitions
 from cs_resources.storage import Storage
 
-FRESHNESS, VOLUME = "freshness", "volume"
+FRESHNESS, VOLUME, UP_TO_DATE = "freshness", "volume", "up_to_date"
+CHECKS_OF_WHOLE_TABLES = (FRESHNESS, UP_TO_DATE)
+"""Checks about all of a table's history: a run over some partitions leaves them out."""
 _WEEKS = 8
+_SHOWN = 100
 _FEWEST = 4
 _RANGE_START, _RANGE_END = (
     "dagster/asset_partition_range_start",
@@ -30,7 +36,7 @@ class Verdict:
 
     passed: bool
     description: str
-    figures: Mapping[str, float | str]
+    figures: Mapping[str, float | str | dg.MarkdownMetadataValue]
 
 
 def expected_day(now: datetime, calendar: Calendar, due: timedelta) -> date | None:
@@ -110,6 +116,50 @@ def volume_check(contract: Contract, factor: float) -> dg.AssetChecksDefinition:
         yield _result(contract, VOLUME, _worst(verdicts))
 
     return run
+
+
+def up_to_date_checks(recipes: Sequence[Recipe], calendar: Calendar) -> dg.AssetChecksDefinition:
+    """Return one check per table: every partition is what code, rules and inputs of now give."""
+
+    @dg.multi_asset_check(
+        name="up_to_date_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                UP_TO_DATE,
+                asset=contract.asset_key,
+                description="No published partition was made by other code, other rules or from "
+                "other inputs than those of now. `cs stale --repair` makes again what was.",
+            )
+            for recipe in recipes
+            for contract in recipe.contracts
+        ],
+        required_resource_keys={"storage"},
+        can_subset=True,
+    )
+    def run(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        wanted = {key.asset_key for key in context.selected_asset_check_keys}
+        for recipe in recipes:
+            contracts = [own for own in recipe.contracts if own.asset_key in wanted]
+            stale = stale_partitions(context.resources.storage, [recipe], calendar, contracts)
+            reasons = stale[0].reasons if stale else {}
+            for contract in contracts:
+                yield _result(contract, UP_TO_DATE, _age(reasons))
+
+    return run
+
+
+def _age(reasons: Mapping[str, Reasons]) -> Verdict:
+    if not reasons:
+        return Verdict(True, "every published partition is up to date", {"stale": 0})
+    lines = [f"| {key} | {', '.join(why)} |" for key, why in list(reasons.items())[:_SHOWN]]
+    more = [f"| … {len(reasons) - _SHOWN} more | |"] if len(reasons) > _SHOWN else []
+    table = "\n".join(["| partition | changed since |", "|---|---|", *lines, *more])
+    keys = list(reasons)
+    return Verdict(
+        False,
+        f"{len(keys)} partitions are stale, {keys[0]} … {keys[-1]}",
+        {"stale": len(keys), "partitions": dg.MetadataValue.md(table)},
+    )
 
 
 def _freshness(storage: Storage, contract: Contract, day: date | None) -> Verdict:

@@ -15,9 +15,10 @@ from cs_assets.calls.assets import calls_assets
 from cs_assets.calls.keywords import Keywords
 from cs_assets.calls.lexicon import Lexicon
 from cs_assets.calls.sentiment import Rules
-from cs_assets.checks import freshness_checks, volume_check
+from cs_assets.checks import freshness_checks, up_to_date_checks, volume_check
 from cs_assets.contracts import Place
 from cs_assets.quarantine import QuarantineLimit
+from cs_assets.recipes import recipes_in_order
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
 from cs_resources.notifier import Notifier
@@ -25,8 +26,9 @@ from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
 from cs_schedules.jobs import jobs
+from cs_schedules.repairs import repair_sensor
 from cs_schedules.schedules import Timetable, schedules
-from cs_schedules.sensors import follow_up_sensor, source_sensor
+from cs_schedules.sensors import source_sensor
 
 CONTRACTS = (*calls_facts.FACTS, *calls_marts.MARTS)
 SYSTEMS = ("calls",)
@@ -41,18 +43,21 @@ def build_definitions(
     """Return the definitions of an installation; tests pass their own storage, source or clock."""
     storage = storage or storage_of(settings, CONTRACTS)
     calendar, timetable = settings.calendar, timetable_of(settings)
+    assets = calls_assets(calendar, rules_of(settings), limit_of(settings))
+    recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
     return dg.Definitions(
-        assets=calls_assets(calendar, rules_of(settings), limit_of(settings)),
+        assets=assets,
         asset_checks=[
             freshness_checks(CONTRACTS, calendar, timetable.due),
+            up_to_date_checks(recipes, calendar),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
         ],
         jobs=list(every_job.values()),
         schedules=schedules(calendar, timetable),
         sensors=[
             source_sensor(calendar, timetable, every_job),
-            follow_up_sensor(timetable, every_job),
+            repair_sensor(calendar, timetable, recipes, every_job),
             run_failure_sensor(notifier_of(settings), timetable.is_enabled),
         ],
         resources={

@@ -6,7 +6,7 @@ Repair goes in rounds: a partition made again may turn out as it was, and then n
 has to follow. So each round makes only partitions whose inputs are up to date.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,12 +59,19 @@ class Repair:
 
 
 def stale_partitions(
-    storage: Storage, recipes: Iterable[Recipe], calendar: Calendar
+    storage: Storage,
+    recipes: Iterable[Recipe],
+    calendar: Calendar,
+    only: Collection[Contract] | None = None,
 ) -> list[Stale]:
-    """Return what is published and stale, in the order of `recipes`."""
+    """Return what is published and stale, in the order of `recipes`; `only` of these tables."""
     found = []
     for recipe in recipes:
-        published = _published(storage, recipe, calendar)
+        published = {
+            contract: content
+            for contract, content in _published(storage, recipe, calendar).items()
+            if only is None or contract in only
+        }
         keys = sorted({key for content in published.values() for key in content})
         now = fingerprints_now(storage, recipe, keys) if keys else {}
         reasons: dict[str, Reasons] = {}

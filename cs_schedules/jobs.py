@@ -13,7 +13,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 from cs_assets.calendar import PERIOD_GRAINS, Grain
 from cs_assets.calls import contracts as facts
 from cs_assets.calls import mart_contracts as marts
-from cs_assets.checks import FRESHNESS
+from cs_assets.checks import CHECKS_OF_WHOLE_TABLES
 from cs_assets.contracts import Contract
 
 SYNC = "calls_sync"
@@ -68,14 +68,19 @@ def _freshness_job() -> UnresolvedAssetJobDefinition:
     contracts = (*facts.FACTS, *marts.MARTS)
     return dg.define_asset_job(
         FRESH,
-        selection=_freshness_of(contracts),
-        description="Checks that the newest partition that is due is there, for every table.",
+        selection=_checks_of_whole_tables(contracts),
+        description="Checks for every table that the newest partition that is due is there, and "
+        "that what is there is up to date.",
     )
 
 
-def _freshness_of(contracts: Iterable[Contract]) -> dg.AssetSelection:
+def _checks_of_whole_tables(contracts: Iterable[Contract]) -> dg.AssetSelection:
     return dg.AssetSelection.checks(
-        *(dg.AssetCheckKey(contract.asset_key, FRESHNESS) for contract in contracts)
+        *(
+            dg.AssetCheckKey(contract.asset_key, name)
+            for contract in contracts
+            for name in CHECKS_OF_WHOLE_TABLES
+        )
     )
 
 
@@ -84,8 +89,7 @@ def _job(
 ) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
-        # a run over old days says nothing about the newest
         selection=dg.AssetSelection.assets(*(contract.asset_key for contract in contracts))
-        - _freshness_of(contracts),
+        - _checks_of_whole_tables(contracts),
         description=description,
     )

@@ -1,7 +1,7 @@
 """Sensors: what is noticed between two nightly rounds.
 
-Belongs here: days of the call database that are new or changed, quarantined rows that can be cured,
-and the periods that must follow. Must not: comparing rows (see `CallDatabase.signatures`).
+Belongs here: days of the call database that are new or changed, quarantined rows that can be cured
+(what must follow them: `repairs`). Must not: comparing rows (see `CallDatabase.signatures`).
 """
 
 import hashlib
@@ -13,17 +13,17 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain, current_period
+from cs_assets.calendar import Calendar, Grain, current_period
 from cs_assets.calls.contracts import CALL_RECORDS_QUARANTINE, CALL_RECORDS_RAW
 from cs_resources.call_database import CallDatabase, DaySignature
 from cs_resources.errors import PlatformError
 from cs_resources.storage import Storage
-from cs_schedules.jobs import DAYS, period_job_name
-from cs_schedules.requests import REASON_TAG, day_requests, period_requests
+from cs_schedules.jobs import DAYS
+from cs_schedules.requests import day_requests
 from cs_schedules.schedules import Timetable
-from cs_schedules.timing import day_range, periods_touched
+from cs_schedules.timing import day_range
 
-CHANGED, CURABLE, FOLLOWS = "source changed", "quarantine curable", "days restated"
+CHANGED, CURABLE = "source changed", "quarantine curable"
 _INTERVAL_SECONDS = 300
 
 
@@ -70,41 +70,6 @@ def source_sensor(
         yield from day_requests(curable, f"curable/{known.hexdigest()[:12]}", CURABLE)
 
     return look
-
-
-def follow_up_sensor(
-    timetable: Timetable, jobs: Mapping[str, UnresolvedAssetJobDefinition]
-) -> dg.SensorDefinition:
-    """Return the sensor that requests the periods of days that were restated between rounds."""
-    status = dg.DefaultSensorStatus
-
-    @dg.run_status_sensor(
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        name="periods_of_restated_days",
-        monitored_jobs=[jobs[DAYS]],
-        request_jobs=[jobs[period_job_name(grain)] for grain in PERIOD_GRAINS],
-        default_status=status.RUNNING if timetable.is_enabled else status.STOPPED,
-        description="After days were loaded again because their source changed: requests the "
-        "weeks, months and quarters that hold them.",
-    )
-    def follow(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        tags = context.dagster_run.tags
-        if tags.get(REASON_TAG) not in (CHANGED, CURABLE):
-            yield dg.SkipReason(
-                "a nightly or manual run: the round or the person makes the periods"
-            )
-            return
-        first = date.fromisoformat(tags["dagster/asset_partition_range_start"])
-        last = date.fromisoformat(tags["dagster/asset_partition_range_end"])
-        for grain in PERIOD_GRAINS:
-            yield from period_requests(
-                periods_touched(grain, day_range(first, last)),
-                f"{context.dagster_run.run_id}/{grain}",
-                FOLLOWS,
-                period_job_name(grain),
-            )
-
-    return follow
 
 
 def now_day(now: datetime, calendar: Calendar, timetable: Timetable) -> date:

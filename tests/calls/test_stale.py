@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -207,3 +207,36 @@ def test_the_repair_takes_unbroken_ranges(house: Installation) -> None:
     repairs = look(house).repairs
     assert [item.partitions for item in repairs] == [(DAYS[0], DAYS[1]), (DAYS[3],)]
     assert {len(item.assets) for item in repairs} == {2}
+
+
+def test_the_check_names_stale_partitions_and_why(house: Installation) -> None:
+    changed = with_keyword(house, "离谱")
+    job = changed.definitions.get_repository_def().get_job("freshness_of_all_tables")
+    result = job.execute_in_process(
+        resources={
+            **dict(changed.definitions.resources or {}),
+            "clock": lambda: datetime(2025, 12, 3, 12, tzinfo=UTC),
+        },
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    found = {
+        evaluation.asset_key.path[-1]: evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if evaluation.check_name == "up_to_date"
+    }
+    failed = [name for name, evaluation in found.items() if not evaluation.passed]
+    assert failed == ["call_sentiment"]
+    evaluation = found["call_sentiment"]
+    assert evaluation.description == "4 partitions are stale, 2025-11-29 … 2025-12-02"
+    assert "| 2025-12-01 | configuration |" in str(evaluation.metadata["partitions"].value)
+
+
+def test_a_backfill_leaves_out_checks_of_whole_tables(house: Installation) -> None:
+    house.events.clear()
+    assert house.run("calls", FIRST, FIRST) == ""
+    checks = {
+        event.asset_check_evaluation_data.check_name
+        for event in house.events
+        if event.event_type_value == "ASSET_CHECK_EVALUATION"
+    }
+    assert checks == {"contract", "volume"}

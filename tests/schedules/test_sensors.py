@@ -113,30 +113,3 @@ def test_an_unreadable_source_is_said_and_looked_at_again(tmp_path: Path) -> Non
     house = house_of(tmp_path, calls())
     house.source.unlink()
     assert look(house) == []
-
-
-@pytest.mark.parametrize(("reason", "follows"), [("source changed", True), ("nightly", False)])
-def test_restated_days_are_followed_by_their_periods(
-    tmp_path: Path, instance: dg.DagsterInstance, reason: str, follows: bool
-) -> None:
-    house = house_of(tmp_path, calls())
-    repository = house.definitions.get_repository_def()
-    days = ("2025-11-20", "2025-11-20")
-    result = repository.get_job("calls_days").execute_in_process(
-        instance=instance,
-        tags={**dict(zip(_RANGE, days, strict=True)), REASON_TAG: reason},
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
-    (event,) = (e for e in result.all_events if e.event_type_value == "PIPELINE_SUCCESS")
-    context = dg.build_run_status_sensor_context(
-        "periods_of_restated_days", event, instance, result.dagster_run
-    )
-    sensor = repository.get_sensor_def("periods_of_restated_days")
-    answers = list(sensor(context))
-    requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
-    wanted = [
-        ("calls_week", "2025-W47-1"),
-        ("calls_month", "2025-11"),
-        ("calls_quarter", "2025-10"),
-    ]
-    assert [(r.job_name, r.tags[_RANGE[0]]) for r in requests] == (wanted if follows else [])
