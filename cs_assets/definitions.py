@@ -25,6 +25,7 @@ from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
 from cs_schedules.jobs import jobs
+from cs_schedules.retention import retention_job, retention_schedule
 from cs_schedules.schedules import Timetable, schedules
 from cs_schedules.sensors import follow_up_sensor, source_sensor
 
@@ -42,14 +43,18 @@ def build_definitions(
     storage = storage or storage_of(settings, CONTRACTS)
     calendar, timetable = settings.calendar, timetable_of(settings)
     every_job = {job.name: job for job in jobs()}
+    retention = retention_job(settings.dagster_retention_days)
     return dg.Definitions(
         assets=calls_assets(calendar, rules_of(settings), limit_of(settings)),
         asset_checks=[
             freshness_checks(CONTRACTS, calendar, timetable.due),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
         ],
-        jobs=list(every_job.values()),
-        schedules=schedules(calendar, timetable),
+        jobs=[*every_job.values(), retention],
+        schedules=[
+            *schedules(calendar, timetable),
+            retention_schedule(retention, calendar, timetable),
+        ],
         sensors=[
             source_sensor(calendar, timetable, every_job),
             follow_up_sensor(timetable, every_job),
