@@ -21,7 +21,7 @@ def retention_job(days: int) -> dg.JobDefinition:
         name="trim_event_log",
         description="Deletes the log of old runs; what assets and checks rest on is kept.",
         required_resource_keys={"clock"},
-        out={},
+        out=dg.Out(dg.Nothing),
     )
     def trim(context: dg.OpExecutionContext) -> None:
         before = context.resources.clock() - timedelta(days=days)
