@@ -128,6 +128,9 @@ class Plant:
         port = str(self.web_port)
         command = ("dagster_webserver", "-h", "127.0.0.1", "-p", port, "-w", str(WORKSPACE))
         self.start("web", *command)
+
+    def web_answers(self) -> None:
+        """Wait for the webserver."""
         self._answers("web", lambda: self._get("/server_info"))
 
     def kill(self, name: str) -> None:
