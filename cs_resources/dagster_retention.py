@@ -60,7 +60,8 @@ def trim_event_log(
     In small batches, each final: whatever ends it, the next call goes on. `reached` is told the
     events of every batch. Raises ConfigurationError for a storage that it does not know.
     """
-    before = before.astimezone(UTC)
+    # Runs that end from now on are not yet done, whatever the caller takes for the time.
+    until = min(before.astimezone(UTC), datetime.now(UTC))
     cursors = instance.daemon_cursor_storage
     done = cursors.get_cursor_values({_DONE_UNTIL}).get(_DONE_UNTIL)
     # The time of a run's last update is not earlier than that of its end.
@@ -68,15 +69,15 @@ def trim_event_log(
         dg.RunsFilter(
             statuses=FINISHED_STATUSES,
             updated_after=datetime.fromisoformat(done) if done else None,
-            updated_before=before,
+            updated_before=before.astimezone(UTC),
         )
     )
     events = 0
     for deleted in _trim(instance, runs):
         events += deleted
         reached(deleted)
-    if not done or datetime.fromisoformat(done) < before:
-        cursors.set_cursor_values({_DONE_UNTIL: before.isoformat()})
+    if not done or datetime.fromisoformat(done) < until:
+        cursors.set_cursor_values({_DONE_UNTIL: until.isoformat()})
     return Trimmed(len(runs), events)
 
 
