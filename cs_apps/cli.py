@@ -23,6 +23,7 @@ from cs_apps.backfill import Wave, last_day, plan, run_waves, select_contracts
 from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
 from cs_apps.doctor import Finding, Health, examine
 from cs_apps.home import PROJECT, open_instance, prepare_home, upgrade_home
+from cs_apps.lost_runs import end_lost_runs
 from cs_assets.calendar import parse_date_or_period
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
@@ -120,6 +121,18 @@ def prepare() -> None:
     settings = load_settings()
     upgrade_home(settings)
     console.print(f"{settings.dagster_home} is ready.")
+
+
+@app.command("lost-runs")
+@_reported
+def lost_runs(
+    host: Annotated[str, typer.Option(envvar="CODE_SERVER_HOST", help="As the daemon knows it.")],
+    port: Annotated[int, typer.Option(envvar="CODE_SERVER_PORT", help="Its port.")],
+) -> None:
+    """Mark runs as failed whose process went with its code server; call it before that starts."""
+    with open_instance(load_settings()) as instance:
+        for run_id in end_lost_runs(instance, host, port):
+            console.print(f"run {run_id}: its process is gone; marked as ended")
 
 
 @app.command()

@@ -43,7 +43,8 @@ SPANS = {
     "nothing": ("2025-07-01", "2025-07-02"),
     "worker": ("2025-07-03", "2025-07-04"),
     "code": ("2025-07-05", "2025-07-06"),
-    "daemon": ("2025-07-07", "2025-07-08"),
+    "machine": ("2025-07-07", "2025-07-08"),
+    "daemon": ("2025-07-09", "2025-07-10"),
 }
 FAILED_WITHIN_SECONDS = 60
 LONGEST_RUN_SECONDS = 20
@@ -205,6 +206,24 @@ def test_a_worker_that_outlives_its_code_server_publishes_nothing_after_the_retr
     assert "StaleWriterError" in problems(instance, run)
     assert content(storage_of(settings, CONTRACTS), days) == published
     assert writer(instance, settings, facts.CALL_TURNS_RAW) == retry
+
+
+def test_a_run_that_went_down_with_its_code_server_is_made_again(
+    plant: Plant, settings: Settings, instance: dg.DagsterInstance, faultless: Storage
+) -> None:
+    days = SPANS["machine"]
+    plant.hold(HALF_WAY)
+    run = plant.launch(SYNC, *days)
+    worker = plant.held()
+    assert plant.run("cs_apps", "lost-runs") == "", "it lives"
+    plant.kill("next code")
+    os.kill(worker, signal.SIGKILL)
+    wait_until("the worker's end", lambda: has_ended(worker))
+    assert run in plant.run("cs_apps", "lost-runs")
+    assert ends(instance, run) is DagsterRunStatus.FAILURE
+    plant.start_code_server("last code")
+    assert ends(instance, retry_of(instance, run)) is DagsterRunStatus.SUCCESS
+    assert content(storage_of(settings, CONTRACTS), days) == content(faultless, days)
 
 
 def test_a_queued_run_outlives_the_daemon(
