@@ -129,7 +129,7 @@ def lost_runs(
     host: Annotated[str, typer.Option(envvar="CODE_SERVER_HOST", help="As the daemon knows it.")],
     port: Annotated[int, typer.Option(envvar="CODE_SERVER_PORT", help="Its port.")],
 ) -> None:
-    """Mark runs as failed whose process went with its code server; call it before that starts."""
+    """Mark runs as failed whose process went with an earlier code server."""
     with open_instance(load_settings()) as instance:
         for run_id in end_lost_runs(instance, host, port):
             console.print(f"run {run_id}: its process is gone; marked as ended")

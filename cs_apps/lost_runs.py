@@ -22,8 +22,9 @@ _PROCESSES = Path("/proc")
 def end_lost_runs(instance: dg.DagsterInstance, host: str, port: int) -> Iterator[str]:
     """Mark runs of the code server at `host` and `port` whose process is gone; yield their ids.
 
-    To be called where the code server runs, before it starts. Runs that are only being launched are
-    left to Dagster's start timeout.
+    To be called where the code server runs, once it answers: the daemon, which launches failed runs
+    again, forgets those for which it finds none. Runs that are only being launched are left to
+    Dagster's start timeout.
     """
     for record in instance.get_run_records(dg.RunsFilter(statuses=_WORKING)):
         run = record.dagster_run
