@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from time import monotonic
 from typing import Annotated, Any, ParamSpec
@@ -22,12 +22,14 @@ from rich.table import Table
 from cs_apps.backfill import Wave, last_day, plan, run_waves, select_contracts
 from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
 from cs_apps.doctor import Finding, Health, examine
-from cs_apps.home import PROJECT, open_instance, prepare_home
+from cs_apps.home import PROJECT, open_instance, prepare_home, upgrade_home
+from cs_apps.lost_runs import end_lost_runs
 from cs_apps.stale import Staleness, recipes_of, staleness
 from cs_apps.stale import repair as repairs
 from cs_assets.calendar import parse_date_or_period
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
+from cs_resources.dagster_retention import trim_event_log
 from cs_resources.errors import PlatformError
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import storage_of
@@ -132,6 +134,44 @@ def stale(
                 names = ", ".join(sorted(key.path[-1] for key in result.wave.assets))
                 console.print(f"made again: {result.wave.label}  {names}")
         console.print("Nothing is stale any more.")
+
+
+@app.command()
+@_reported
+def prepare() -> None:
+    """Make the home and Dagster's storage, or bring them to the installed version."""
+    settings = load_settings()
+    upgrade_home(settings)
+    console.print(f"{settings.dagster_home} is ready.")
+
+
+@app.command("lost-runs")
+@_reported
+def lost_runs(
+    host: Annotated[str, typer.Option(envvar="CODE_SERVER_HOST", help="As the daemon knows it.")],
+    port: Annotated[int, typer.Option(envvar="CODE_SERVER_PORT", help="Its port.")],
+) -> None:
+    """Mark runs as failed whose process went with an earlier code server."""
+    with open_instance(load_settings()) as instance:
+        for run_id in end_lost_runs(instance, host, port):
+            console.print(f"run {run_id}: its process is gone; marked as ended")
+
+
+@app.command()
+@_reported
+def retention(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many days; default: DAGSTER_RETENTION_DAYS.")
+    ] = None,
+) -> None:
+    """Delete what Dagster logged of old runs; what assets and checks rest on is kept."""
+    settings = load_settings()
+    before = datetime.now(UTC) - timedelta(days=days or settings.dagster_retention_days)
+    with open_instance(settings) as instance:
+        trimmed = trim_event_log(instance, before)
+    console.print(
+        f"{trimmed.events:,} events of {trimmed.runs:,} runs that ended before {before:%Y-%m-%d}."
+    )
 
 
 @app.command()

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from cs_apps.dagster_state import DagsterState, look_at_dagster
 from cs_assets.calendar import Grain
 from cs_assets.definitions import CONTRACTS, call_database_of
 from cs_resources.errors import PlatformError
@@ -166,16 +167,31 @@ def _call_source(settings: Settings) -> Iterator[Finding]:
 
 
 def _dagster(settings: Settings) -> Iterator[Finding]:
-    import dagster as dg
-
-    home = settings.dagster_home
-    if not (home / "dagster.yaml").is_file():
-        yield Finding("dagster", Health.WARNING, f"{home} is not made yet", "run `cs demo`")
+    if not (settings.dagster_home / "dagster.yaml").is_file():
+        seen = f"{settings.dagster_home} is not made yet"
+        yield Finding("dagster", Health.WARNING, seen, "run `cs prepare`")
         return
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        storage = type(instance.event_log_storage).__name__
-        runs = instance.get_runs_count()
-    yield Finding("dagster", Health.OK, f"{home}, {storage}, {runs} runs")
+    state = look_at_dagster(settings)
+    if not state.is_current:
+        found = f"schema {state.schema} is not the installed one" if state.schema else "no tables"
+        remedy = "stop the daemon and the servers, run `cs prepare`, start them again"
+        yield Finding("dagster", Health.BROKEN, f"{state.place}: {found}", remedy)
+        return
+    seen = f"{state.place}, schema {state.schema}, {state.runs:,} runs"
+    yield Finding("dagster", Health.OK, seen)
+    if settings.dagster_pg_url.get_secret_value() or settings.scheduler_enabled:
+        yield _daemon(state)
+
+
+def _daemon(state: DagsterState) -> Finding:
+    if not state.silent_daemons:
+        return Finding("daemon", Health.OK, "all of its parts gave a sign of life")
+    return Finding(
+        "daemon",
+        Health.BROKEN,
+        f"no sign of life, or an error: {', '.join(state.silent_daemons)}",
+        "start the daemon (`systemctl status cs-daemon`, or `cs ui`) and read its log",
+    )
 
 
 def _schedules(settings: Settings) -> Iterator[Finding]:

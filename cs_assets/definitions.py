@@ -27,6 +27,7 @@ from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
 from cs_schedules.jobs import jobs
 from cs_schedules.repairs import repair_sensor
+from cs_schedules.retention import retention_job, retention_schedule
 from cs_schedules.schedules import Timetable, schedules
 from cs_schedules.sensors import source_sensor
 
@@ -46,6 +47,7 @@ def build_definitions(
     assets = calls_assets(calendar, rules_of(settings), limit_of(settings))
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
+    retention = retention_job(settings.dagster_retention_days)
     return dg.Definitions(
         assets=assets,
         asset_checks=[
@@ -53,8 +55,11 @@ def build_definitions(
             up_to_date_checks(recipes, calendar),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
         ],
-        jobs=list(every_job.values()),
-        schedules=schedules(calendar, timetable),
+        jobs=[*every_job.values(), retention],
+        schedules=[
+            *schedules(calendar, timetable),
+            retention_schedule(retention, calendar, timetable),
+        ],
         sensors=[
             source_sensor(calendar, timetable, every_job),
             repair_sensor(calendar, timetable, recipes, every_job),

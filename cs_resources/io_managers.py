@@ -16,7 +16,8 @@ from dagster._core.execution.context.system import StepExecutionContext
 
 from cs_assets.contracts import UNPARTITIONED, Contract, Place
 from cs_assets.recipes import recipe_of
-from cs_resources.errors import MissingPartitionError
+from cs_resources.errors import MissingPartitionError, PlatformError
+from cs_resources.failures import lasting
 from cs_resources.fingerprinting import fingerprints_now
 from cs_resources.lake import Lake
 from cs_resources.metadata import partition_metadata
@@ -129,12 +130,19 @@ def begin(storage: Storage, step: StepExecutionContext) -> None:
 
 
 def publish(storage: Storage, step: StepExecutionContext, staged: Staged) -> None:
-    """Publish a staged table in the name of the step."""
+    """Publish a staged table in the name of the step.
+
+    A refused publication is final: tried again, a run that was overtaken while it was frozen, and
+    is long marked as failed, would begin anew and replace what its successor published.
+    """
     code_version = step.job_def.asset_layer.get(staged.contract.asset_key).code_version
     provenance = Provenance(
         run_id=step.run_id, write_id=step_name(step), fingerprint=code_version or ""
     )
-    storage.publish(step_name(step), staged, provenance)
+    try:
+        storage.publish(step_name(step), staged, provenance)
+    except PlatformError as error:
+        raise lasting(error) from error
 
 
 def _joint_hash(staged: Staged) -> str:

@@ -59,6 +59,13 @@ class Settings(BaseSettings):
         le=1200,
         description="How many months after its own a monthly table may hold calls.",
     )
+    dagster_pg_url: SecretStr = Field(
+        SecretStr(""),
+        description="Dagster's own storage: postgresql+psycopg2 URL; default: SQLite in CS_HOME.",
+    )
+    dagster_retention_days: int = Field(
+        90, ge=1, description="How many days the log of a finished run is kept."
+    )
     duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
     quarantine_max_share: float = Field(
@@ -137,6 +144,19 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "not an SQLAlchemy URL; expected e.g. sqlite:////data/warehouse.sqlite"
                 ) from error
+        return value
+
+    @field_validator("dagster_pg_url")
+    @classmethod
+    def _psycopg2(cls, value: SecretStr) -> SecretStr:
+        # with a bare postgresql:// Dagster starts, and fails when it launches a run
+        if value.get_secret_value() and not value.get_secret_value().startswith(
+            "postgresql+psycopg2://"
+        ):
+            raise ValueError(
+                "Dagster's storage needs another driver; write "
+                "postgresql+psycopg2://user:password@host:5432/database"
+            )
         return value
 
     @model_validator(mode="after")
