@@ -3,14 +3,18 @@
 Belongs here: opening and configuring DuckDB. Must not: knowing which tables there are.
 """
 
-from dataclasses import dataclass
+import weakref
+from collections import deque
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
+from duckdb import DuckDBPyConnection
 from ibis.backends.duckdb import Backend
 
 
@@ -25,11 +29,13 @@ class DuckDBSession:
     spill_folder: Path
     memory_limit: str = "4GB"
     threads: int | None = None
+    _unused: deque[str] = field(default_factory=deque, init=False, repr=False, compare=False)
 
     @cached_property
     def backend(self) -> Backend:
         """The Ibis backend over the connection."""
-        self.spill_folder.mkdir(parents=True, exist_ok=True)
+        # DuckDB makes the folder itself when it spills, and removes it at the end
+        self.spill_folder.parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {
             "memory_limit": self.memory_limit,
             "temp_directory": str(self.spill_folder),
@@ -40,6 +46,31 @@ class DuckDBSession:
         return ibis.duckdb.connect(**options)
 
     def parquet(self, paths: list[str], name: str, **options: Any) -> ir.Table:
-        """Return Parquet files as one lazy table; `name` is how it reads in the SQL."""
+        """Return Parquet files as one lazy table; `name` is how it reads in the SQL.
+
+        The view behind it is dropped some time after the last expression that refers to it.
+        """
         unique = f"{name}_{uuid4().hex[:8]}"
-        return self.backend.read_parquet(paths, table_name=unique, **options)
+        # a connection of its own: on the session's, it would end a result that is being read
+        with self.backend.con.cursor() as cursor:
+            self._drop_unused(cursor)
+            cursor.read_parquet(paths, **options).create_view(unique)
+            view = ops.DatabaseTable(
+                unique, schema=self._schema(cursor, unique), source=self.backend
+            )
+        # noted only: garbage is collected at any moment in any thread, even inside DuckDB
+        weakref.finalize(view, self._unused.append, unique).atexit = False
+        return view.to_expr()
+
+    def _schema(self, cursor: DuckDBPyConnection, view: str) -> ibis.Schema:
+        type_of = self.backend.compiler.type_mapper.from_string
+        rows = cursor.execute(f'DESCRIBE "{view}"').fetchall()
+        return ibis.schema({name: type_of(type_, nullable=True) for name, type_, *_ in rows})
+
+    def _drop_unused(self, cursor: DuckDBPyConnection) -> None:
+        while self._unused:
+            try:
+                name = self._unused.popleft()
+            except IndexError:  # another thread was faster
+                return
+            cursor.execute(f'DROP VIEW IF EXISTS "{name}"')

@@ -37,6 +37,7 @@ from cs_assets.contract_forms import MASK
 from cs_assets.contracts import Contract
 from cs_assets.results import Result
 from cs_resources.conform import conform
+from cs_resources.disk import room_in
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import ContractError
 
@@ -90,7 +91,8 @@ class Stager:
         path = self.folder / f"{contract.system}-{contract.name}-{uuid4().hex}.parquet"
         _require_whole_numbers(result, contract)
         try:
-            sql = self._write(result.table, contract, path)
+            with room_in(self.folder, contract.asset_name):
+                sql = self._write(result.table, contract, path)
             return self._audit(result, contract, partitions, path, sql)
         except BaseException:
             path.unlink(missing_ok=True)
