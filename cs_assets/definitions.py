@@ -5,7 +5,7 @@ else.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -20,11 +20,13 @@ from cs_assets.contracts import Place
 from cs_assets.quarantine import QuarantineLimit
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
+from cs_resources.lake_maintenance import Retention
 from cs_resources.notifier import Notifier
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
 from cs_schedules.jobs import jobs
+from cs_schedules.maintenance import maintenance_job, maintenance_schedule
 from cs_schedules.schedules import Timetable, schedules
 from cs_schedules.sensors import follow_up_sensor, source_sensor
 
@@ -42,14 +44,18 @@ def build_definitions(
     storage = storage or storage_of(settings, CONTRACTS)
     calendar, timetable = settings.calendar, timetable_of(settings)
     every_job = {job.name: job for job in jobs()}
+    care = maintenance_job(retention_of(settings))
+    weekly = maintenance_schedule(
+        care, calendar.timezone, settings.maintain_cron_hour, timetable.is_enabled
+    )
     return dg.Definitions(
         assets=calls_assets(calendar, rules_of(settings), limit_of(settings)),
         asset_checks=[
             freshness_checks(CONTRACTS, calendar, timetable.due),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
         ],
-        jobs=list(every_job.values()),
-        schedules=schedules(calendar, timetable),
+        jobs=[*every_job.values(), care],
+        schedules=[*schedules(calendar, timetable), weekly],
         sensors=[
             source_sensor(calendar, timetable, every_job),
             follow_up_sensor(timetable, every_job),
@@ -77,6 +83,14 @@ def rules_of(settings: Settings) -> Rules:
 def limit_of(settings: Settings) -> QuarantineLimit:
     """Return the limit above which a day is refused."""
     return QuarantineLimit(settings.quarantine_max_share, settings.quarantine_max_rows)
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long the lake keeps what was replaced."""
+    return Retention(
+        files=timedelta(days=settings.lake_retention_days),
+        log=timedelta(days=settings.lake_log_days),
+    )
 
 
 def timetable_of(settings: Settings) -> Timetable:

@@ -18,10 +18,12 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError
 
-from cs_assets.contracts import Contract
+from cs_assets.contracts import Contract, Place
 from cs_resources.delta_log import FOLDER, DeltaLog
 from cs_resources.disk import room_in
 from cs_resources.lake import Lake
+from cs_resources.scratch import clear_abandoned
+from cs_resources.storage import Storage
 
 _TARGET_BYTES = 128 * 1024**2
 _CHECKPOINT_AFTER = 10
@@ -55,6 +57,28 @@ class Report:
     removed_files: int
     removed_log_files: int
     freed_bytes: int
+
+    def figures(self) -> dict[str, int]:
+        """Return the figures by their names, as people read them."""
+        return {
+            "files before": self.files_before,
+            "files after": self.files_after,
+            "partitions compacted": self.compacted,
+            "partitions left to a writer": self.gave_way,
+            "files removed": self.removed_files,
+            "log files removed": self.removed_log_files,
+            "bytes freed": self.freed_bytes,
+        }
+
+
+def maintain_all(storage: Storage, retention: Retention, now: datetime) -> Iterator[Report]:
+    """Take care of every lake table and of the staging folder; yield a report per table."""
+    clear_abandoned(storage.staging_folder)
+    for contract in storage.contracts:
+        if contract.place is Place.LAKE and (
+            report := maintain(storage.lake, contract, retention, now)
+        ):
+            yield report
 
 
 def maintain(lake: Lake, contract: Contract, retention: Retention, now: datetime) -> Report | None:
