@@ -50,11 +50,11 @@ class DuckDBSession:
 
         The view behind it is dropped some time after the last expression that refers to it.
         """
-        unique = f"{name}_{uuid4().hex[:8]}"
+        unique = f"{name}_{uuid4().hex[:12]}"
         # a connection of its own: on the session's, it would end a result that is being read
         with self.backend.con.cursor() as cursor:
             self._drop_unused(cursor)
-            cursor.read_parquet(paths, **options).create_view(unique)
+            cursor.read_parquet(paths, **options).create_view(unique, replace=False)
             view = ops.DatabaseTable(
                 unique, schema=self._schema(cursor, unique), source=self.backend
             )

@@ -1,7 +1,7 @@
 """The lake's memory: what was published when, what was restated, and the log that says so."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lake_cases import committed_at
 from storage_cases import (
     NEW,
     ORDERS,
@@ -39,13 +40,6 @@ Key = tuple[Any, ...]
 
 def titles(*texts: str) -> Any:
     return arrow(TITLES, [{"title_id": n, "title": text} for n, text in enumerate(texts)])
-
-
-def committed_at(storage: Storage, contract: Contract) -> datetime:
-    """The instant of the last commit."""
-    log = storage.lake.log(contract)
-    assert log is not None
-    return next(log.commits()).at
 
 
 def known(storage: Storage, day: str, instant: datetime) -> list[Any] | None:
@@ -208,7 +202,7 @@ def test_an_instant_needs_a_time_zone(storage: Storage) -> None:
 
 
 def test_a_commit_of_a_slow_clock_counts_as_made_before_the_next(storage: Storage) -> None:
-    log = replace(DeltaLog(Path(), frozenset({0, 1, 2}), {}))
+    log = DeltaLog(Path(), frozenset({0, 1, 2}), {})
     at = [EARLY + timedelta(seconds=n) for n in (0, 9, 5)]
 
     class Skewed(DeltaLog):

@@ -1,20 +1,28 @@
 """Maintenance: smaller, faster, and nobody notices: readers, writers, hashes, what was known."""
 
 import os
-import signal
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from lake_cases import (
+    LATER,
+    MUCH_LATER,
+    NOW,
+    RETENTION,
+    care,
+    committed_at,
+    files,
+    grown,
+    on_disk,
+    scatter,
+)
 from storage_cases import (
-    _PROCESSES,
     NEW,
     ORDERS,
     TITLES,
@@ -27,50 +35,13 @@ from storage_cases import (
     rows_of,
 )
 
-from cs_assets.contracts import Column, Contract
+from cs_assets.contracts import Column
 from cs_resources.errors import RemovedVersionError, StaleWriterError
-from cs_resources.lake_commits import predicate
-from cs_resources.lake_maintenance import Report, Retention, _crowded, compact, maintain
+from cs_resources.lake_maintenance import _crowded, compact, maintain
 from cs_resources.storage import Storage
 
 DAYS = day_keys(3)
 DAY, OTHER = DAYS[0], DAYS[1]
-RETENTION = Retention(files=timedelta(days=30), log=timedelta(days=1000))
-NOW = datetime.now(UTC)
-LATER, MUCH_LATER = NOW + timedelta(days=32), NOW + timedelta(days=1002)
-
-
-def scatter(storage: Storage, contract: Contract, key: str) -> None:
-    """Spread a partition over three files, as other engines may write it."""
-    rows = storage.lake.read(contract, [key]).to_pyarrow()
-    table = DeltaTable(storage.lake.uri(contract))
-    write_deltalake(table, rows.slice(0, 0), mode="overwrite", predicate=predicate(contract, [key]))
-    third = -(-rows.num_rows // 3)
-    for start in range(0, rows.num_rows, third):
-        write_deltalake(table, rows.slice(start, third), mode="append")
-
-
-def files(storage: Storage, contract: Contract = ORDERS) -> int:
-    return len(DeltaTable(storage.lake.uri(contract)).file_uris())
-
-
-def on_disk(storage: Storage, contract: Contract = ORDERS) -> int:
-    paths = storage.lake.uri(contract).rglob("*")
-    return sum(path.is_file() and "_delta_log" not in path.parts for path in paths)
-
-
-def care(storage: Storage, now: datetime = NOW, contract: Contract = ORDERS) -> Report:
-    report = maintain(storage.lake, contract, RETENTION, now)
-    assert report is not None
-    return report
-
-
-def grown(storage: Storage, versions: int = 12) -> dict[str, str]:
-    """Publish the days again and again, scatter one; return the hashes."""
-    for n in range(versions):
-        publish(storage, ORDERS, day_orders(DAYS, n + 3, f"run {n}"), DAYS, f"run {n}")
-    scatter(storage, ORDERS, DAY)
-    return hashes(storage, ORDERS, DAYS)
 
 
 def test_a_table_that_does_not_exist_needs_no_care(storage: Storage) -> None:
@@ -132,7 +103,7 @@ def test_only_what_nobody_can_need_is_removed(storage: Storage) -> None:
 
 def test_old_files_that_were_replaced_lately_are_kept(storage: Storage) -> None:
     publish(storage, ORDERS, day_orders([DAY]), [DAY], "first")
-    at = _now_of(storage)
+    at = committed_at(storage)
     for path in storage.lake.uri(ORDERS).rglob("*.parquet"):
         os.utime(path, (0, 0))
     publish(storage, ORDERS, day_orders([DAY], 1), [DAY], "second")
@@ -156,12 +127,6 @@ def test_what_killed_writers_left_is_removed_when_it_is_old(storage: Storage) ->
     report = care(storage, LATER)
     assert (report.removed_files, report.removed_log_files, report.freed_bytes) == (2, 1, 3000)
     assert not any(path.exists() for path in left)
-
-
-def _now_of(storage: Storage) -> datetime:
-    log = storage.lake.log(ORDERS)
-    assert log is not None
-    return next(log.commits()).at
 
 
 def test_transactions_and_tickets_survive_the_removal_of_old_commits(storage: Storage) -> None:
@@ -188,7 +153,7 @@ def test_commits_that_are_kept_need_no_old_checkpoint(storage: Storage) -> None:
     instants = []
     for n in range(25):
         publish(storage, ORDERS, day_orders([DAY], n), [DAY], f"run {n}")
-        instants.append(_now_of(storage))
+        instants.append(committed_at(storage))
         if n % 10 == 9:
             care(storage)
     report = care(storage, LATER)
@@ -233,83 +198,6 @@ def test_a_compaction_that_was_overtaken_gives_way(
     report = care(storage)
     assert (report.compacted, report.gave_way) == (0, 1)
     assert [row["note"] for row in rows_of(storage, ORDERS, [DAY])] == [NEW]
-
-
-def test_a_lazy_table_opened_before_is_read_on_afterwards(storage: Storage) -> None:
-    grown(storage)
-    lazy = storage.lake.read(ORDERS, DAYS)
-    batches = storage.lake.stream(ORDERS, DAYS)
-    publish(storage, ORDERS, day_orders(DAYS, 1, NEW), DAYS, "new")
-    care(storage, NOW + timedelta(days=28))
-    assert lazy.count().to_pyarrow().as_py() == 3 * 14
-    assert batches.read_all().num_rows == 3 * 14
-
-
-def _read_slowly(connection: Any, root: Path, days: Sequence[str]) -> None:
-    with opened(root) as storage:
-        lazy = storage.lake.read(ORDERS, days)
-        stream = storage.lake.stream(ORDERS, days)
-        rows = stream.read_next_batch().num_rows
-        connection.send(rows)
-        connection.recv()
-        rows += sum(batch.num_rows for batch in stream)
-        connection.send((rows, lazy.count().to_pyarrow().as_py()))
-
-
-def test_a_stream_of_another_process_is_read_to_its_end(tmp_path: Path) -> None:
-    with opened(tmp_path) as storage:
-        publish(storage, ORDERS, day_orders(DAYS, 90_000), DAYS, "old")
-        scatter(storage, ORDERS, DAY)
-        ours, theirs = _PROCESSES.Pipe()
-        reader = _PROCESSES.Process(target=_read_slowly, args=(theirs, tmp_path, DAYS))
-        reader.start()
-        assert 0 < ours.recv() < 270_000
-        publish(storage, ORDERS, day_orders(DAYS[2:], 1, NEW), DAYS[2:], "new")
-        assert care(storage, NOW + timedelta(days=28)).compacted == 1
-        ours.send("go on")
-        assert ours.recv() == (270_000, 270_000)
-        reader.join()
-
-
-def _maintain_and_die(root: Path, number: int, now: datetime) -> None:
-    left = number
-
-    def reached(point: str) -> None:
-        nonlocal left
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-
-    with opened(root, reached=reached) as storage:
-        care(storage, now)
-
-
-def test_killed_at_every_point_of_maintenance(tmp_path: Path) -> None:
-    with opened(tmp_path / "origin") as storage:
-        grown(storage, 11)
-        DeltaTable(storage.lake.uri(ORDERS)).create_checkpoint()
-        publish(storage, ORDERS, day_orders([OTHER], 2), [OTHER], "last")
-        content, numbers = hashes(storage, ORDERS, DAYS), storage.lake.published(ORDERS, DAYS)
-    points: list[str] = []
-    whole = copytree(tmp_path / "origin", tmp_path / "whole")
-    with opened(whole, reached=points.append) as storage:
-        care(storage, MUCH_LATER)
-    assert len(points) > 40
-    assert {point.split(":")[0] for point in points} == {"maintenance"}
-    for number in sorted({*range(4), *range(4, len(points), 7), len(points) - 1}):
-        root = copytree(tmp_path / "origin", tmp_path / str(number))
-        victim = _PROCESSES.Process(target=_maintain_and_die, args=(root, number, MUCH_LATER))
-        victim.start()
-        victim.join()
-        assert victim.exitcode == -signal.SIGKILL
-        with opened(root) as storage:
-            assert hashes(storage, ORDERS, DAYS) == content
-            assert storage.lake.published(ORDERS, DAYS) == numbers
-            care(storage, MUCH_LATER)
-            assert hashes(storage, ORDERS, DAYS) == content
-            publish(storage, ORDERS, day_orders([DAY], 1, NEW), [DAY], "after")
-            assert len(rows_of(storage, ORDERS, [DAY])) == 1
-            assert on_disk(storage) == 4
 
 
 def test_only_partitions_of_several_small_files_are_touched(

@@ -88,7 +88,7 @@ def test_reading_leaves_no_views_behind(storage: Storage) -> None:
 
 def test_a_view_is_dropped_without_ending_a_result_that_is_being_read(storage: Storage) -> None:
     publish(storage, ORDERS, day_orders([DAY], 50_000), [DAY])
-    batches = storage.read(ORDERS, [DAY]).to_pyarrow_batches(chunk_size=1_000)
+    batches = storage.read(ORDERS, [DAY]).to_pyarrow_batches(chunk_size=10_000)
     seen = 0
     for batch in batches:
         gc.collect()

@@ -4,14 +4,15 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
+from lake_cases import RETENTION, scatter
 from storage_cases import (
     CONTRACTS,
     NEW,
@@ -30,8 +31,7 @@ from storage_cases import (
 
 from cs_resources.errors import DiskFullError
 from cs_resources.failures import may_pass
-from cs_resources.lake_commits import predicate
-from cs_resources.lake_maintenance import Report, Retention, maintain
+from cs_resources.lake_maintenance import Report, maintain
 from cs_resources.storage import Storage
 
 DAYS = day_keys(3)
@@ -148,26 +148,15 @@ def test_a_full_disk_while_the_log_is_written(
 def test_a_full_disk_during_maintenance(tmp_path: Path, small_disk: Path) -> None:
     storage = on(small_disk / "lake", tmp_path / "staging", tmp_path)
     publish(storage, ORDERS, day_orders(DAYS, 5_000), DAYS, "old")
-    scatter(storage, DAYS[0])
+    scatter(storage, ORDERS, DAYS[0])
     before = hashes(storage, ORDERS, DAYS)
-    retention = Retention(timedelta(days=30), timedelta(days=1000))
     with filled(small_disk), pytest.raises(DiskFullError, match="no space is left"):
-        maintain(storage.lake, ORDERS, retention, datetime.now(UTC))
+        maintain(storage.lake, ORDERS, RETENTION, datetime.now(UTC))
     assert hashes(storage, ORDERS, DAYS) == before
-    report = maintain(storage.lake, ORDERS, retention, datetime.now(UTC))
+    report = maintain(storage.lake, ORDERS, RETENTION, datetime.now(UTC))
     assert report is not None
     assert report.compacted == 1
     assert hashes(storage, ORDERS, DAYS) == before
-
-
-def scatter(storage: Storage, day: str) -> None:
-    """Spread a day over two files."""
-    rows = storage.lake.read(ORDERS, [day]).to_pyarrow()
-    table = DeltaTable(storage.lake.uri(ORDERS))
-    half = rows.num_rows // 2
-    replaced = predicate(ORDERS, [day])
-    write_deltalake(table, rows.slice(0, half), mode="overwrite", predicate=replaced)
-    write_deltalake(table, rows.slice(half), mode="append")
 
 
 def test_of_two_runs_at_once_one_result_stands_and_nobody_waits(tmp_path: Path) -> None:
@@ -203,7 +192,6 @@ def test_poison_rows_keep_their_day_back_and_no_other(storage: Storage, poison: 
 
 def test_writers_and_readers_during_maintenance(tmp_path: Path) -> None:
     """No writer is refused, every reader gets whole versions, and files are joined meanwhile."""
-    retention = Retention(timedelta(days=30), timedelta(days=1000))
     reports, problems = list[Report](), list[BaseException]()
     is_over = Event()
 
@@ -211,7 +199,7 @@ def test_writers_and_readers_during_maintenance(tmp_path: Path) -> None:
         try:
             with opened(tmp_path / "shop") as other:
                 while not is_over.is_set():
-                    report = maintain(other.lake, ORDERS, retention, datetime.now(UTC))
+                    report = maintain(other.lake, ORDERS, RETENTION, datetime.now(UTC))
                     reports.extend([report] if report else [])
         except BaseException as error:  # noqa: BLE001  told below
             problems.append(error)
