@@ -120,14 +120,17 @@ class Lake:
                     self._write(ticket.base, staged, partitions, provenance)
             except (DeltaError, OSError, DiskFullError) as error:
                 later = self._later_commits(staged.contract, version)
-                if any(c.info.get(WRITE_ID) == provenance.write_id for c in later):
-                    break  # it was committed; only the checkpoint after it was not
+                own = [c for c in later if c.info.get(WRITE_ID) == provenance.write_id]
+                if own:  # it was committed; only the checkpoint after it was not
+                    ticket.base.load_as_version(own[0].version)
+                    break
                 if not isinstance(error, CommitFailedError) or not later:
                     raise  # nobody else is to blame: the folder could not be written
                 require_untouched(ticket.contract, later, partitions, error)
                 if attempt == _ATTEMPTS:
                     raise
-                ticket.base.update_incremental()
+                # that version and no later one: it alone was looked at
+                ticket.base.load_as_version(later[0].version)
             else:
                 break
         self.reached("lake: committed")

@@ -190,8 +190,11 @@ def test_a_commit_whose_checkpoint_failed_is_a_commit(
         raise CommitFailedError("no checkpoint could be written")
 
     monkeypatch.setattr("cs_resources.lake.write_deltalake", commit_then_fail)
+    storage.begin("run", [(TITLES, ["all"]), (ORDERS, [DAY])])
     publish(storage, TITLES, titles("a"), ["all"])
+    publish(storage, ORDERS, day_orders([DAY]), [DAY])  # its own commit is no rival's
     assert storage.lake.distinct(TITLES, "title") == {"a"}
+    assert storage.lake.row_count(ORDERS) == 3
 
 
 def test_a_commit_tells_who_wrote_what(storage: Storage) -> None:

@@ -37,6 +37,7 @@ from storage_cases import (
 
 from cs_assets.contracts import Column
 from cs_resources.errors import RemovedVersionError, StaleWriterError
+from cs_resources.lake_commits import require_untouched
 from cs_resources.lake_maintenance import _crowded, compact, maintain
 from cs_resources.storage import Storage
 
@@ -183,6 +184,26 @@ def test_a_writer_that_was_overtaken_is_refused_behind_a_compaction_too(storage:
     with pytest.raises(StaleWriterError):
         publish(storage, ORDERS, day_orders([DAY], 1, NEW), [DAY], "writer")
     assert len(rows_of(storage, ORDERS, [DAY])) == 30
+
+
+def test_a_rival_between_two_attempts_is_noticed(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown(storage)
+    storage.begin("writer", [(ORDERS, [DAY])])
+    assert care(storage).compacted == 1
+    rivals = ["rival"]
+
+    def checked_and_overtaken(*arguments: Any) -> None:
+        require_untouched(*arguments)
+        if rivals:
+            publish(storage, ORDERS, day_orders([DAY], 7), [DAY], rivals.pop())
+
+    monkeypatch.setattr("cs_resources.lake.require_untouched", checked_and_overtaken)
+    with pytest.raises(StaleWriterError):
+        publish(storage, ORDERS, day_orders([DAY], 1, NEW), [DAY], "writer")
+    assert len(rows_of(storage, ORDERS, [DAY])) == 7
+    assert rivals == []
 
 
 def test_a_compaction_that_was_overtaken_gives_way(
