@@ -28,9 +28,10 @@ from cs_apps.stale import Staleness, recipes_of, staleness
 from cs_apps.stale import repair as repairs
 from cs_assets.calendar import parse_date_or_period
 from cs_assets.contracts import UNPARTITIONED, Contract
-from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
+from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions, retention_of
 from cs_resources.dagster_retention import trim_event_log
 from cs_resources.errors import PlatformError
+from cs_resources.lake_maintenance import maintain_all
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import storage_of
 
@@ -180,6 +181,24 @@ def doctor() -> None:
     """Show what is set, reachable, writable, at which version, and what to fix."""
     if _show_findings(examine()):
         raise typer.Exit(1)
+
+
+@app.command()
+@_reported
+def maintain() -> None:
+    """Take care of the lake: fewer files, nothing kept longer than LAKE_RETENTION_DAYS."""
+    settings = load_settings()
+    reports = maintain_all(
+        storage_of(settings, CONTRACTS), retention_of(settings), datetime.now(UTC)
+    )
+    table = Table()
+    for number, report in enumerate(reports):
+        if not number:
+            table.add_column("table")
+            for name in report.figures():
+                table.add_column(name, justify="right")
+        table.add_row(report.asset_name, *(f"{figure:,}" for figure in report.figures().values()))
+    console.print(table if table.rows else "The lake holds no tables yet.")
 
 
 @app.command()

@@ -5,7 +5,7 @@ place (lake or warehouse). The forms made of it (SQLAlchemy, pandera, Dagster, d
 `contract_forms`, the audit in `audit`. Must not: values, connections, business arithmetic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -108,6 +108,8 @@ class Contract:
             raise ValueError(
                 f"contract {self.system}/{self.name}: provenance columns in the key: {provenance}"
             )
+        for problem in _contradictions(self):
+            raise ValueError(f"contract {self.system}/{self.name}: {problem}")
 
     @property
     def asset_key(self) -> dg.AssetKey:
@@ -164,6 +166,24 @@ class Contract:
         if self.grain is None or self.partition_column is None:
             return UNPARTITIONED
         return parse_period(self.grain, str(value)).partition_key
+
+
+def _contradictions(contract: Contract) -> Iterator[str]:
+    """Say what would make rows impossible, or impossible to find and replace."""
+    for column in contract.columns:
+        low, high = column.minimum, column.maximum
+        if low is not None and high is not None and low > high:
+            yield f"{column.name}: minimum {low} above maximum {high}"
+    if contract.grain and not contract.partition_column:
+        yield f"grain {contract.grain} without partition_column: partitions cannot be told apart"
+    if contract.place is not Place.WAREHOUSE:
+        return
+    if not contract.key:
+        yield "a warehouse table needs a key: rows of one partition must differ in it"
+    if nullable := [c.name for c in contract.columns if c.nullable and c.name in contract.key]:
+        yield f"key columns of a warehouse table cannot be missing: {nullable}"
+    if contract.partition_column and contract.partition_column not in contract.key:
+        yield f"the key of a warehouse table needs its partition column {contract.partition_column}"
 
 
 PERIOD_COLUMNS = (

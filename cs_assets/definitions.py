@@ -5,7 +5,7 @@ else.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -21,11 +21,13 @@ from cs_assets.quarantine import QuarantineLimit
 from cs_assets.recipes import recipes_in_order
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
+from cs_resources.lake_maintenance import Retention
 from cs_resources.notifier import Notifier
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
 from cs_schedules.jobs import jobs
+from cs_schedules.maintenance import maintenance_job, maintenance_schedule
 from cs_schedules.repairs import repair_sensor
 from cs_schedules.retention import retention_job, retention_schedule
 from cs_schedules.schedules import Timetable, schedules
@@ -48,6 +50,10 @@ def build_definitions(
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
     retention = retention_job(settings.dagster_retention_days)
+    care = maintenance_job(retention_of(settings))
+    weekly = maintenance_schedule(
+        care, calendar.timezone, settings.maintain_cron_hour, timetable.is_enabled
+    )
     return dg.Definitions(
         assets=assets,
         asset_checks=[
@@ -55,10 +61,11 @@ def build_definitions(
             up_to_date_checks(recipes, calendar),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
         ],
-        jobs=[*every_job.values(), retention],
+        jobs=[*every_job.values(), retention, care],
         schedules=[
             *schedules(calendar, timetable),
             retention_schedule(retention, calendar, timetable),
+            weekly,
         ],
         sensors=[
             source_sensor(calendar, timetable, every_job),
@@ -87,6 +94,14 @@ def rules_of(settings: Settings) -> Rules:
 def limit_of(settings: Settings) -> QuarantineLimit:
     """Return the limit above which a day is refused."""
     return QuarantineLimit(settings.quarantine_max_share, settings.quarantine_max_rows)
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long the lake keeps what was replaced."""
+    return Retention(
+        files=timedelta(days=settings.lake_retention_days),
+        log=timedelta(days=settings.lake_log_days),
+    )
 
 
 def timetable_of(settings: Settings) -> Timetable:

@@ -12,7 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
+from duckdb import DuckDBPyConnection
 from ibis.backends.duckdb import Backend
 
 
@@ -27,12 +29,13 @@ class DuckDBSession:
     spill_folder: Path
     memory_limit: str = "4GB"
     threads: int | None = None
-    _forgotten: deque[str] = field(default_factory=deque, init=False, repr=False, compare=False)
+    _unused: deque[str] = field(default_factory=deque, init=False, repr=False, compare=False)
 
     @cached_property
     def backend(self) -> Backend:
         """The Ibis backend over the connection."""
-        self.spill_folder.mkdir(parents=True, exist_ok=True)
+        # DuckDB makes the folder itself when it spills, and removes it at the end
+        self.spill_folder.parent.mkdir(parents=True, exist_ok=True)
         options: dict[str, Any] = {
             "memory_limit": self.memory_limit,
             "temp_directory": str(self.spill_folder),
@@ -43,20 +46,45 @@ class DuckDBSession:
         return ibis.duckdb.connect(**options)
 
     def parquet(self, paths: list[str], name: str, **options: Any) -> ir.Table:
-        """Return Parquet files as one lazy table; `name` is how it reads in the SQL."""
-        self.tidy()
-        unique = f"{name}_{uuid4().hex[:8]}"
-        return self.backend.read_parquet(paths, table_name=unique, **options)
+        """Return Parquet files as one lazy table; `name` is how it reads in the SQL.
 
-    def dropped_with(self, table: ir.Table, name: str) -> ir.Table:
-        """Have the table `name` dropped some time after the last expression that refers to it.
-
-        Not at once: that may be in the middle of another statement, which it would interrupt.
+        The view behind it is dropped some time after the last expression that refers to it.
         """
-        weakref.finalize(table.op(), self._forgotten.append, name).atexit = False
+        unique = f"{name}_{uuid4().hex[:12]}"
+        # a connection of its own: on the session's, it would end a result that is being read
+        with self.backend.con.cursor() as cursor:
+            self._drop_unused(cursor)
+            cursor.read_parquet(paths, **options).create_view(unique, replace=False)
+            view = ops.DatabaseTable(
+                unique, schema=self._schema(cursor, unique), source=self.backend
+            )
+        self._drop_with(view, f'VIEW "{unique}"')
+        return view.to_expr()
+
+    def table(self, name: str) -> ir.Table:
+        """Return a table of the database, dropped as the views of `parquet` are."""
+        table = self.backend.table(name)
+        self._drop_with(table.op(), f'TABLE "{name}"')
         return table
 
+    def _drop_with(self, operation: ops.DatabaseTable, what: str) -> None:
+        # noted only: garbage is collected at any moment in any thread, even inside DuckDB
+        weakref.finalize(operation, self._unused.append, what).atexit = False
+
     def tidy(self) -> None:
-        """Drop the tables that nothing refers to; to be called when no result is being read."""
-        while self._forgotten:
-            self.backend.drop_table(self._forgotten.popleft(), force=True)
+        """Drop what no expression refers to any more."""
+        with self.backend.con.cursor() as cursor:
+            self._drop_unused(cursor)
+
+    def _schema(self, cursor: DuckDBPyConnection, view: str) -> ibis.Schema:
+        type_of = self.backend.compiler.type_mapper.from_string
+        rows = cursor.execute(f'DESCRIBE "{view}"').fetchall()
+        return ibis.schema({name: type_of(type_, nullable=True) for name, type_, *_ in rows})
+
+    def _drop_unused(self, cursor: DuckDBPyConnection) -> None:
+        while self._unused:
+            try:
+                what = self._unused.popleft()
+            except IndexError:  # another thread was faster
+                return
+            cursor.execute(f"DROP {what}")

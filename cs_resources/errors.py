@@ -24,5 +24,13 @@ class MissingPartitionError(PlatformError):
     """An upstream partition that is needed was never published."""
 
 
+class RemovedVersionError(PlatformError):
+    """Earlier content that maintenance has removed; it cannot be had any more."""
+
+
+class DiskFullError(PlatformError):
+    """A folder has no space left; a rerun helps once there is some."""
+
+
 class SourceError(PlatformError):
     """A source cannot be read as the settings say."""

@@ -9,33 +9,56 @@ known to be published, and two writers of one partition exclude each other even 
 files.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from cs_assets.contracts import UNPARTITIONED, Contract
+from cs_resources.delta_log import Commit, DeltaLog
+from cs_resources.disk import room_in
 from cs_resources.duckdb_session import DuckDBSession
-from cs_resources.errors import ConfigurationError, MissingPartitionError, StaleWriterError
+from cs_resources.errors import (
+    ConfigurationError,
+    DiskFullError,
+    MissingPartitionError,
+    RemovedVersionError,
+)
+from cs_resources.lake_commits import (
+    WRITE_ID,
+    commit_properties,
+    numbers,
+    predicate,
+    require_untouched,
+    staged_rows,
+)
+from cs_resources.lake_history import (
+    Restatement,
+    removed_text,
+    restatements,
+    version_at,
+)
 from cs_resources.staging import Staged
 from cs_resources.streams import aside, stream
-from cs_resources.writing import Provenance, Ticket, missing_text, version_number
+from cs_resources.writing import Provenance, Ticket, missing_text
 
 _TABLE_OPTIONS = {
-    # the log is the record of what was known when: kept until maintenance compacts it
+    # the log is the record of what was known when: only `lake_maintenance` shortens it
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _BATCH_ROWS = 100_000
+_ATTEMPTS = 5
+"""How often a commit is tried that meets others which changed no content (compactions)."""
+_PATTERN = set("[]*?\\")
+"""What delta-rs or DuckDB would take for more than a character of a folder's name."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +72,16 @@ class Lake:
     def uri(self, contract: Contract) -> Path:
         """Folder of the contract's table.
 
-        Raises ConfigurationError for a path that readers would take for values of a column.
+        Raises ConfigurationError for a path that readers would take for a pattern, for a URL or
+        for values of a column.
         """
+        root = str(self.root)
+        if _PATTERN & set(root) or unquote(root) != root or not root.isprintable():
+            raise ConfigurationError(
+                f"LAKE_URL: {root!r} has characters that readers take for a pattern or a code "
+                "(one of [ ] * ? \\, a % with two digits, a line break); choose another folder, or "
+                "another CS_HOME if LAKE_URL is not set"
+            )
         folders = {part.partition("=")[0] for part in self.root.parts if "=" in part}
         if taken := folders & set(contract.column_names):
             raise ConfigurationError(
@@ -61,18 +92,17 @@ class Lake:
 
     def open(self, contract: Contract, partitions: Sequence[str]) -> Ticket:
         """Begin a write: what is published from now on by others makes the ticket worthless."""
-        table = self._table(contract) or self._create(contract)
+        with room_in(self.uri(contract), contract.asset_name):
+            table = self._table(contract) or self._create(contract)
         return Ticket(contract, tuple(partitions), base=table)
 
     def require_current(self, ticket: Ticket, partitions: Iterable[str]) -> None:
         """Raise StaleWriterError if others published a partition since `open` or `publish`."""
-        table = self._table(ticket.contract)
-        if table is None or table.version() == ticket.base.version():
+        log = self.log(ticket.contract)
+        if log is None or log.latest == ticket.base.version():
             return
-        for key in partitions:
-            name = f"content_hash/{key}"
-            if table.transaction_version(name) != ticket.base.transaction_version(name):
-                raise _stale(ticket.contract, [key])
+        later = self._later_commits(ticket.contract, ticket.base.version())
+        require_untouched(ticket.contract, later, partitions)
 
     def publish(self, ticket: Ticket, staged: Staged, provenance: Provenance) -> None:
         """Replace the staged file's good partitions in one commit; renew the ticket.
@@ -83,29 +113,38 @@ class Lake:
         if not partitions:
             return
         self.reached("lake: audited")
-        try:
-            write_deltalake(
-                ticket.base,
-                self._rows(staged, partitions),
-                mode="overwrite",
-                predicate=_predicate(staged.contract, partitions),
-                schema_mode="merge",
-                writer_properties=WriterProperties(compression="ZSTD"),
-                commit_properties=_commit(staged, partitions, provenance),
-            )
-        except CommitFailedError as error:
-            now = self._table(staged.contract)
-            if now is None or now.version() == ticket.base.version():
-                raise  # nobody else was there: the folder could not be written
-            raise _stale(staged.contract, partitions) from error
+        for attempt in range(1, _ATTEMPTS + 1):
+            version = ticket.base.version()
+            try:
+                with room_in(self.uri(staged.contract), staged.contract.asset_name):
+                    self._write(ticket.base, staged, partitions, provenance)
+            except (DeltaError, OSError, DiskFullError) as error:
+                later = self._later_commits(staged.contract, version)
+                own = [c for c in later if c.info.get(WRITE_ID) == provenance.write_id]
+                if own:  # it was committed; only the checkpoint after it was not
+                    ticket.base.load_as_version(own[0].version)
+                    break
+                if not isinstance(error, CommitFailedError) or not later:
+                    raise  # nobody else is to blame: the folder could not be written
+                require_untouched(ticket.contract, later, partitions, error)
+                if attempt == _ATTEMPTS:
+                    raise
+                # that version and no later one: it alone was looked at
+                ticket.base.load_as_version(later[0].version)
+            else:
+                break
         self.reached("lake: committed")
 
-    def read(self, contract: Contract, partitions: Sequence[str]) -> ir.Table:
+    def read(
+        self, contract: Contract, partitions: Sequence[str], known_at: datetime | None = None
+    ) -> ir.Table:
         """Return the partitions as one lazy table of the contract's columns.
 
-        Raises MissingPartitionError naming every wanted partition that was never published.
+        With `known_at`, an instant with a time zone, as they were published then. Raises
+        MissingPartitionError naming every wanted partition that was not published (by then), and
+        RemovedVersionError when maintenance has removed what was published then.
         """
-        files = self._files(contract, partitions)
+        files = self._files(contract, partitions, known_at)
         if not files:
             return ibis.memtable(contract.schema.to_pyarrow().empty_table())
         return self._scan(contract, files)
@@ -120,10 +159,21 @@ class Lake:
 
     def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, int]:
         """Map each partition that was published to its version number (of its content hash)."""
-        if (table := self._table(contract)) is None:
-            return {}
-        versions = ((key, table.transaction_version(f"content_hash/{key}")) for key in partitions)
-        return {key: version for key, version in versions if version is not None}
+        log = self.log(contract)
+        return numbers(log.transactions(), partitions) if log else {}
+
+    def restatements(self, contract: Contract, since: datetime | None = None) -> list[Restatement]:
+        """Return the replacements of published content by other, oldest first.
+
+        `since` is an instant with a time zone; None asks for all that the log holds. Raises
+        RemovedVersionError when the log no longer reaches back to it.
+        """
+        log = self.log(contract)
+        return restatements(log, since, contract.asset_name) if log else []
+
+    def log(self, contract: Contract) -> DeltaLog | None:
+        """Return the log of the contract's table as it is now."""
+        return DeltaLog.of(self.uri(contract))
 
     def last_day(self, contract: Contract) -> date | None:
         """Return the last day that holds rows."""
@@ -151,7 +201,7 @@ class Lake:
     def distinct(self, contract: Contract, column: str) -> set[str]:
         """Return the distinct values of a text column over everything published."""
         table = self._table(contract)
-        files = table.file_uris() if table else []
+        files = [unquote(uri) for uri in table.file_uris()] if table else []
         if not files:
             return set()
         values = self._scan(contract, files).select(column).distinct().to_pyarrow()[column]
@@ -170,42 +220,53 @@ class Lake:
         keys = [contract.partition_key(value) for value in values]
         return dict(zip(keys, sums["size_bytes_sum"].to_pylist(), strict=True))
 
-    def _rows(self, staged: Staged, partitions: Sequence[str]) -> pa.RecordBatchReader:
-        schema = pq.read_schema(staged.path)
-        return pa.RecordBatchReader.from_batches(schema, self._batches(staged, partitions))
+    def _write(
+        self,
+        table: DeltaTable,
+        staged: Staged,
+        partitions: Sequence[str],
+        provenance: Provenance,
+    ) -> None:
+        log, version = self.log(staged.contract), table.version()
+        properties = commit_properties(staged, partitions, provenance, log, version)
+        write_deltalake(
+            table,
+            staged_rows(staged, partitions, _BATCH_ROWS, self.reached),
+            mode="overwrite",
+            predicate=predicate(staged.contract, partitions),
+            schema_mode="merge",
+            writer_properties=WriterProperties(compression="ZSTD"),
+            commit_properties=properties,
+        )
 
-    def _batches(self, staged: Staged, partitions: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        column = staged.contract.partition_column if staged.failures else None
-        values = [staged.contract.partition_value(key) for key in partitions]
-        missing = sum(staged.audits[key].rows for key in partitions)
-        with pq.ParquetFile(staged.path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS):
-                self.reached("lake: writing")
-                if column:
-                    wanted = pa.array(values, batch[column].type)
-                    batch = batch.filter(pc.is_in(batch[column], value_set=wanted))
-                missing -= batch.num_rows
-                yield batch
-        if missing:
-            raise RuntimeError(
-                f"{staged.contract.asset_name}: {missing} of the audited rows are not in the "
-                "staged file; nothing is committed"
-            )
-
-    def _files(self, contract: Contract, partitions: Sequence[str]) -> list[str]:
-        published = self.published(contract, partitions)
-        if missing := [key for key in partitions if key not in published]:
-            raise MissingPartitionError(missing_text(contract, missing))
-        table = self._table(contract)
+    def _files(
+        self, contract: Contract, partitions: Sequence[str], known_at: datetime | None = None
+    ) -> list[str]:
+        log = self.log(contract)
+        version = log.latest if log else None
+        if log and known_at is not None:
+            version = version_at(log, known_at, contract.asset_name)
+        known = (
+            numbers(log.transactions(version), partitions) if log and version is not None else {}
+        )
+        if missing := [key for key in partitions if key not in known]:
+            text = missing_text(contract, missing)
+            when = f" As asked for: what was known at {known_at.isoformat()}." if known_at else ""
+            raise MissingPartitionError(text + when)
+        if not partitions:
+            return []
+        table = DeltaTable(str(self.uri(contract)), version=version)
         wanted = [str(contract.partition_value(key)) for key in partitions]
         filters = [(contract.partition_column, "in", wanted)] if contract.partition_column else None
-        return table.file_uris(file_pruning_predicate=filters) if table and wanted else []
+        files = [unquote(uri) for uri in table.file_uris(file_pruning_predicate=filters)]
+        if known_at is not None and not all(Path(file).exists() for file in files):
+            raise RemovedVersionError(removed_text(contract.asset_name, known_at))
+        return files
 
-    def _scan(self, contract: Contract, uris: Iterable[str]) -> ir.Table:
+    def _scan(self, contract: Contract, files: Iterable[str]) -> ir.Table:
         is_partitioned = contract.partition_column is not None
-        files = sorted(unquote(uri) for uri in uris)
         table = self.session.parquet(
-            files, contract.name, hive_partitioning=is_partitioned, union_by_name=True
+            sorted(files), contract.name, hive_partitioning=is_partitioned, union_by_name=True
         )
         # files older than a column of the contract do not have it
         return table.select(
@@ -217,9 +278,12 @@ class Lake:
             }
         )
 
+    def _later_commits(self, contract: Contract, version: int) -> list[Commit]:
+        log = self.log(contract)
+        return list(takewhile(lambda c: c.version > version, log.commits())) if log else []
+
     def _table(self, contract: Contract) -> DeltaTable | None:
-        uri = str(self.uri(contract))
-        return DeltaTable(uri) if DeltaTable.is_deltatable(uri) else None
+        return DeltaTable(str(self.uri(contract))) if self.log(contract) else None
 
     def _create(self, contract: Contract) -> DeltaTable:
         nullable = [field.with_nullable(True) for field in contract.schema.to_pyarrow()]
@@ -231,45 +295,3 @@ class Lake:
             description=contract.description,
             configuration=_TABLE_OPTIONS,
         )
-
-
-def _stale(contract: Contract, partitions: Sequence[str]) -> StaleWriterError:
-    return StaleWriterError(
-        f"{contract.asset_name}: another run published one of the partitions {partitions[0]} … "
-        f"{partitions[-1]}, or gave the table a new column, after this run had begun; its result "
-        "stands and this run's rows were discarded. Run again if newer inputs should count."
-    )
-
-
-def _commit(staged: Staged, partitions: Sequence[str], provenance: Provenance) -> CommitProperties:
-    hashes = {key: staged.audits[key].content_hash for key in partitions}
-    return CommitProperties(
-        custom_metadata={
-            "run_id": provenance.run_id,
-            "fingerprint": provenance.fingerprint,
-            "partitions": json.dumps(
-                {
-                    key: {"rows": staged.audits[key].rows, "content_hash": hashes[key]}
-                    for key in hashes
-                }
-            ),
-        },
-        app_transactions=[
-            Transaction(f"content_hash/{key}", version_number(hashes[key])) for key in partitions
-        ],
-    )
-
-
-def _predicate(contract: Contract, partitions: Sequence[str]) -> str | None:
-    """Return the days as ranges: a long list of days would be slow to plan."""
-    if contract.partition_column is None:
-        return None
-    values = [contract.partition_value(key) for key in partitions]
-    days = {value for value in values if isinstance(value, date)}
-    starts = sorted(day for day in days if day - timedelta(days=1) not in days)
-    ends = sorted(day for day in days if day + timedelta(days=1) not in days)
-    column = contract.partition_column
-    return " OR ".join(
-        f"({column} >= '{start}' AND {column} <= '{end}')"
-        for start, end in zip(starts, ends, strict=True)
-    )

@@ -24,20 +24,31 @@ def own_folder(root: Path) -> Path:
     return _claimed(root, os.getpid())
 
 
+def clear_abandoned(root: Path) -> None:
+    """Delete the folders below `root` of processes that have ended."""
+    if root.exists():
+        with _locked(root / _LOCK):
+            _clear(root)
+
+
 @cache
 def _claimed(root: Path, pid: int) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     # alone, so that a folder is never looked at between its making and its locking
     with _locked(root / _LOCK):
-        for left in root.iterdir():
-            if _is_abandoned(left):
-                shutil.rmtree(left, ignore_errors=True)
+        _clear(root)
         folder = Path(mkdtemp(prefix=f"{pid}-", dir=root))
         # kept open, and so locked, until the process ends, however it ends
         fcntl.flock(os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)
     # at the end of a child process of multiprocessing, too, and only of the one that made it
     Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=0)
     return folder
+
+
+def _clear(root: Path) -> None:
+    for left in root.iterdir():
+        if _is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_abandoned(folder: Path) -> bool:

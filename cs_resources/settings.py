@@ -68,6 +68,13 @@ class Settings(BaseSettings):
     )
     duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
+    lake_retention_days: int = Field(
+        30, ge=1, description="Days for which replaced files of the lake are kept (`known_at`)."
+    )
+    lake_log_days: int = Field(
+        1095, ge=1, description="Days for which commits, and so restatements, are kept."
+    )
+
     quarantine_max_share: float = Field(
         0.04, ge=0, le=1, description="A day with a larger share of bad rows is refused."
     )
@@ -90,6 +97,9 @@ class Settings(BaseSettings):
     snapshot_cron_minute: int = Field(0, ge=0, le=59, description="Its minute.")
     summary_cron_hour: int = Field(6, ge=0, le=23, description="Hour of the summaries.")
     summary_cron_minute: int = Field(30, ge=0, le=59, description="Its minute.")
+    maintain_cron_hour: int = Field(
+        4, ge=0, le=23, description="Hour of the lake's maintenance, on Sundays."
+    )
     sync_lookback_days: int = Field(3, ge=1, description="Days read again every night.")
     sync_catch_up_days: int = Field(
         40, ge=1, description="Days watched for changes and caught up after an outage."
@@ -162,6 +172,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _history_is_possible(self) -> Self:
         self.calendar  # noqa: B018  raises when history ends before it starts
+        return self
+
+    @model_validator(mode="after")
+    def _log_outlives_files(self) -> Self:
+        if self.lake_log_days < self.lake_retention_days:
+            raise ValueError("LAKE_LOG_DAYS must not be less than LAKE_RETENTION_DAYS")
         return self
 
     @property

@@ -36,6 +36,7 @@ from cs_assets.contract_forms import MASK
 from cs_assets.contracts import Contract
 from cs_assets.results import Result
 from cs_resources.conform import conform
+from cs_resources.disk import room_in
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import ContractError
 
@@ -89,7 +90,8 @@ class Stager:
         path = self.folder / f"{contract.system}-{contract.name}-{uuid4().hex}.parquet"
         _require_whole_numbers(result, contract)
         try:
-            sql = self._write(result.table, contract, path)
+            with room_in(self.folder, contract.asset_name):
+                sql = self._write(result.table, contract, path)
             return self._audit(result, contract, partitions, path, sql)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -103,10 +105,10 @@ class Stager:
     def held(self, reader: pa.RecordBatchReader, contract: Contract) -> ir.Table:
         """Hold a stream as a table, to be read more than once, while an expression refers to it."""
         self.session.tidy()
-        backend, name = self.session.backend, f"{contract.name}_{uuid4().hex[:8]}"
+        name = f"{contract.name}_{uuid4().hex[:8]}"
         with self._aside(reader) as (cursor, _):
             cursor.execute(f'CREATE TABLE "{name}" AS SELECT * FROM {_MEMORY}')  # noqa: S608
-        return self.session.dropped_with(backend.table(name), name)
+        return self.session.table(name)
 
     def kept(self, table: ir.Table) -> ir.Table:
         """Compute a lazy table once, to be read more than once.
@@ -116,8 +118,8 @@ class Stager:
         """
         self.session.tidy()
         name = f"kept_{uuid4().hex}"
-        self.session.backend.create_table(name, table, temp=True)
-        return self.session.dropped_with(self.session.backend.table(name), name)
+        self.session.backend.create_table(name, table)
+        return self.session.table(name)
 
     def _write(self, table: object, contract: Contract, path: Path) -> str:
         """Write any form of table to the file; return the SQL of a lazy one."""

@@ -21,7 +21,7 @@ _SCAN_MEMORY = "512MB"
 
 def aside(session: DuckDBSession) -> DuckDBSession:
     """Return a session for a scan, which nobody else uses."""
-    folder = session.spill_folder / uuid4().hex
+    folder = session.spill_folder.with_name(f"spill-{uuid4().hex}")
     return replace(session, spill_folder=folder, memory_limit=_SCAN_MEMORY)
 
 

@@ -256,3 +256,13 @@ def test_ui_runs_dagster_on_the_home(home: Path, monkeypatch: pytest.MonkeyPatch
     assert "3333" in command
     assert "127.0.0.1" in command
     assert Path(command[command.index("-w") + 1]).is_file()
+
+
+def test_maintain_says_what_it_did_to_every_table(home: Path) -> None:
+    assert "no tables yet" in cs("maintain").output
+    write_call_source(home / "landing" / "call_source.sqlite", start=DAY, end=DAY)
+    assert cs("backfill", "--select", "call_records_raw", *ONE_DAY).exit_code == 0
+    result = cs("maintain")
+    assert result.exit_code == 0, result.output
+    assert "calls/call_records_raw" in result.output
+    assert "bytes freed" in " ".join(result.output.split())

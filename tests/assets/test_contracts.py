@@ -248,3 +248,34 @@ def test_every_contract_of_the_platform_has_every_form(contract: Contract) -> No
     if contract.place is Place.WAREHOUSE:
         assert contract.key
         assert len(sqlalchemy_table(contract, sa.MetaData()).columns) == len(contract.columns)
+
+
+def nullable(contract: Contract, name: str) -> Contract:
+    columns = (replace(c, nullable=True) if c.name == name else c for c in contract.columns)
+    return replace(contract, columns=tuple(columns))
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: replace(REVENUE, key=()), "shop/revenue: a warehouse table needs a key"),
+        (lambda: nullable(REVENUE, "shop_id"), r"cannot be missing: \['shop_id'\]"),
+        (lambda: replace(REVENUE, key=("tenant_id", "shop_id")), "partition column period_key"),
+        (lambda: replace(ORDERS, partition_column=None), "grain day without partition_column"),
+        (
+            lambda: replace(
+                TITLES, columns=(Column("title_id", "int64", "", minimum=2, maximum=1),)
+            ),
+            "title_id: minimum 2 above maximum 1",
+        ),
+    ],
+)
+def test_contracts_under_which_no_row_could_be_found_are_refused(make: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        make()
+
+
+def test_a_bound_on_both_sides_may_be_one_value_and_facts_may_lack_keys() -> None:
+    column = Column("title_id", "int64", "", minimum=1, maximum=1)
+    assert replace(TITLES, columns=(column,)).columns == (column,)
+    assert nullable(ORDERS, "order_id").place is Place.LAKE

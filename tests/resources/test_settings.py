@@ -211,3 +211,9 @@ def test_files_of_a_windows_editor_are_understood_or_refused(folder: Path) -> No
     file.write_bytes("CS_TENANT=张三\n".encode("gb18030"))
     assert "not UTF-8" in refused()
     assert ".env" in refused()
+
+
+def test_commits_are_kept_at_least_as_long_as_files() -> None:
+    message = refused(LAKE_RETENTION_DAYS="30", LAKE_LOG_DAYS="29")
+    assert "LAKE_LOG_DAYS must not be less than LAKE_RETENTION_DAYS" in message
+    assert "LAKE_RETENTION_DAYS" in refused(LAKE_RETENTION_DAYS="0")
