@@ -1,0 +1,113 @@
+"""Database servers that tests need: found, or the test is skipped by name.
+
+With CS_REQUIRE_SERVICES=1 a missing server is a failure. Every test has a database of its own.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+import storage_cases
+
+_POSTGRES = sa.make_url(
+    os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
+)
+
+
+def require_service(name: str, is_there: bool) -> None:
+    """Skip the test when the service is missing; fail it where services are required."""
+    if is_there:
+        return
+    if os.environ.get("CS_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{name} is required (CS_REQUIRE_SERVICES=1) and not reachable")
+    pytest.skip(f"{name} is not reachable")
+
+
+@contextmanager
+def postgres_database() -> Iterator[sa.URL]:
+    """An empty database of its own on the PostgreSQL server, dropped at the end."""
+    require_service(f"PostgreSQL ({_POSTGRES.render_as_string()})", _postgres_is_there())
+    name = f"cs_test_{uuid4().hex[:12]}"
+    on_postgres(f'CREATE DATABASE "{name}"')
+    try:
+        yield _POSTGRES.set(database=name)
+    finally:
+        on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def postgres_warehouses() -> Iterator[None]:
+    """Let the stores of `storage_cases` have their warehouses on the PostgreSQL server."""
+    with postgres_database() as url:
+        storage_cases.SERVERS.append(Server(url))
+        try:
+            yield
+        finally:
+            storage_cases.SERVERS.pop().close()
+
+
+class Server:
+    """A PostgreSQL server that gives every store's folder a database of its own."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self._url, self._made = url, dict[Path, str]()
+
+    def url(self, root: Path) -> sa.URL:
+        """The database of a store, made if need be."""
+        return self._url.set(database=self._database(root, ""))
+
+    def copy(self, origin: Path, root: Path) -> None:
+        """Make the database of a store as a copy of another one's."""
+        self._database(root, f'TEMPLATE "{self._made[origin]}"')
+
+    def close(self) -> None:
+        """Drop the databases."""
+        for name in self._made.values():
+            on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)', self._url)
+
+    def _database(self, root: Path, how: str) -> str:
+        if root not in self._made:
+            name = f"{self._url.database}_{len(self._made)}"
+            on_postgres(f'CREATE DATABASE "{name}" {how}', self._url)
+            self._made[root] = name
+        return self._made[root]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_warehouse(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs on an SQLite warehouse and again on a PostgreSQL one."""
+    with postgres_warehouses() if request.param == "postgresql" else nullcontext():
+        yield request.param
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[sa.URL]:
+    """A database of the test's own."""
+    with postgres_database() as url:
+        yield url
+
+
+@cache
+def _postgres_is_there() -> bool:
+    try:
+        on_postgres("SELECT 1")
+    except sa.exc.OperationalError:
+        return False
+    return True
+
+
+def on_postgres(statement: str, url: sa.URL = _POSTGRES) -> None:
+    """Carry out a statement outside of any transaction."""
+    engine = sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+        connect_args={"connect_timeout": 5},
+    )
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
