@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from cs_resources.timeouts import Timeouts
 
 APPLICATION_NAME = "customer-success"
-_CONNECT_SECONDS = 5
-_SILENCE_SECONDS = 3
+CONNECT_SECONDS = 5
+SILENCE_SECONDS = 3
 """What a connection may be silent beyond the longest statement."""
 _READER_IDLE_FACTOR = 10
 """A reader holds no locks: whoever reads its stream may take longer between two batches."""
@@ -66,7 +66,7 @@ def create_engine(url: sa.URL, timeouts: Timeouts) -> sa.Engine:
         given = parameters.get("options", "")
         merged["options"] = f"{_options(timeouts)} {given}".strip()
         connection = GuardedConnection.connect(*arguments, **merged)
-        connection.silence = timeouts.statement + _SILENCE_SECONDS
+        connection.silence = timeouts.statement + SILENCE_SECONDS
         return connection
 
     @sa.event.listens_for(engine, "handle_error")
@@ -92,10 +92,10 @@ def write_options(timeouts: Timeouts) -> str:
 
 
 def _parameters(timeouts: Timeouts) -> dict[str, Any]:
-    silence = timeouts.statement + _SILENCE_SECONDS
+    silence = timeouts.statement + SILENCE_SECONDS
     return {
         "application_name": APPLICATION_NAME,
-        "connect_timeout": _CONNECT_SECONDS,
+        "connect_timeout": CONNECT_SECONDS,
         "client_encoding": "utf8",
         "keepalives": 1,
         "keepalives_idle": 10,

@@ -20,7 +20,7 @@ from cs_resources.timeouts import DEFAULT, Timeouts
 
 _BATCH_ROWS = 100_000
 """Rows of one COPY, which is to end long before the statement timeout."""
-_SETTLING_SECONDS = 2
+SETTLING_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,12 @@ class Postgres(Dialect):
     def settled(self, engine: sa.Engine, asset: str) -> Iterator[sa.Connection]:
         """Wait for the asset's lock: a backend whose client is gone may still be committing."""
         engine.dispose()
-        with self.write_transaction(engine) as connection:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SETTLING_SECONDS}s'")
+        with engine.connect() as connection:
+            transaction = connection.begin()
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{SETTLING_SECONDS}s'")
             self.lock(connection, asset)
             yield connection
+            transaction.rollback()
 
     def create(self, connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
         """Make tables that do not exist; a partitioned one takes rows from its beginning."""

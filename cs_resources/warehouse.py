@@ -61,9 +61,17 @@ class Warehouse:
         (ConfigurationError until then); any other one is given those that it lacks.
         """
         engine = self.dialect.create_engine(self.url)
-        if self.is_migrated:
-            require_migrated(engine, self.dialect, self.tables)
-            return engine
+        try:
+            if self.is_migrated:
+                require_migrated(engine, self.dialect, self.tables)
+            else:
+                self._make_tables(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    def _make_tables(self, engine: sa.Engine) -> None:
         with engine.connect() as connection:
             there = set(sa.inspect(connection).get_table_names())
         if any(table.name not in there for table in self.tables.all):
@@ -71,7 +79,6 @@ class Warehouse:
             with self.dialect.write_transaction(engine) as connection:
                 self.dialect.lock(connection, TABLES)
                 self.dialect.create(connection, self.tables.all)
-        return engine
 
     def table(self, contract: Contract) -> sa.Table:
         """Return the SQLAlchemy table of a contract."""
