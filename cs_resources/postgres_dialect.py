@@ -37,7 +37,8 @@ class Postgres(Dialect):
     def read_transaction(self, engine: sa.Engine) -> Iterator[sa.Connection]:
         """Read what was committed when the first statement ran."""
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with engine.connect().execution_options(**options) as connection, connection.begin():
+        # ends with a rollback: there is nothing to commit
+        with engine.connect().execution_options(**options) as connection:
             yield connection
 
     @contextmanager
@@ -60,11 +61,9 @@ class Postgres(Dialect):
         """Wait for the asset's lock: a backend whose client is gone may still be committing."""
         engine.dispose()
         with engine.connect() as connection:
-            transaction = connection.begin()
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{SETTLING_SECONDS}s'")
             self.lock(connection, asset)
             yield connection
-            transaction.rollback()
 
     def create(self, connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
         """Make tables that do not exist; a partitioned one takes rows from its beginning."""

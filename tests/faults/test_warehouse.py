@@ -132,7 +132,7 @@ def proxy(server: PrivateServer) -> Iterator[Proxy]:
 
 
 def test_the_reply_to_commit_is_lost(tmp_path: Path, url: sa.URL, proxy: Proxy) -> None:
-    fault = Fault("before commit", lambda: proxy.set(Faults(cut_at_request=b"COMMIT")))
+    fault = Fault("before commit", lambda: proxy.set(Faults(cut_at_request=b"COMMIT\0")))
     with opened(tmp_path, url=url.set(port=proxy.port), reached=fault) as storage:
         old(storage)
         fault.is_armed = True
