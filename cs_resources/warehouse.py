@@ -4,10 +4,10 @@ Belongs here: transactions, the fence `partition_version`, bulk loading, reading
 streams. Must not: auditing, business rules.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
@@ -21,10 +21,9 @@ from cs_resources.streams import aside
 from cs_resources.timeouts import DEFAULT, Timeouts
 from cs_resources.warehouse_history import History, Restatement
 from cs_resources.warehouse_migrations import require_migrated
+from cs_resources.warehouse_rows import stream_rows
 from cs_resources.warehouse_tables import TABLES, WarehouseTables
 from cs_resources.writing import Provenance, Ticket, missing_text
-
-_READ_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -132,11 +131,9 @@ class Warehouse:
                 raise MissingPartitionError(missing_text(contract, missing))
         else:
             with self.dialect.read_transaction(self.engine) as connection:
-                self.history.query_at(connection, contract, partitions, known_at)
-        schema = pa.schema([field.with_nullable(True) for field in contract.schema.to_pyarrow()])
-        return pa.RecordBatchReader.from_batches(
-            schema, self._batches(contract, partitions, schema, known_at)
-        )
+                self._query(contract, partitions, known_at, connection)
+        query = partial(self._query, contract, tuple(partitions), known_at)
+        return stream_rows(self.dialect, self.engine, query, contract)
 
     def restatements(self, contract: Contract) -> list[Restatement]:
         """Return the restatements of a table's partitions, oldest first."""
@@ -166,33 +163,19 @@ class Warehouse:
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def _batches(
+    def _query(
         self,
         contract: Contract,
         partitions: Sequence[str],
-        schema: pa.Schema,
         known_at: datetime | None,
-    ) -> Iterator[pa.RecordBatch]:
-        with self.dialect.read_transaction(self.engine) as connection:
-            query: sa.Executable
-            if known_at is None:
-                table = self.table(contract)
-                query = sa.select(*(table.c[name] for name in contract.column_names)).where(
-                    self.tables.scope(contract, partitions)
-                )
-            else:
-                # again: what is published may have been replaced since it was looked up
-                query = self.history.query_at(connection, contract, partitions, known_at)
-            options = {"yield_per": _READ_ROWS}
-            for rows in connection.execute(query, execution_options=options).partitions():
-                columns = zip(*rows, strict=True)
-                yield pa.record_batch(
-                    [
-                        pa.array(values, field.type)
-                        for values, field in zip(columns, schema, strict=True)
-                    ],
-                    schema=schema,
-                )
+        connection: sa.Connection,
+    ) -> sa.Executable:
+        if known_at is not None:
+            return self.history.query_at(connection, contract, partitions, known_at)
+        table = self.table(contract)
+        return sa.select(*(table.c[name] for name in contract.column_names)).where(
+            self.tables.scope(contract, partitions)
+        )
 
     def latest_as_of(self, contract: Contract, partitions: Sequence[str]) -> dict[str, date]:
         """Map published periods that hold rows to their as-of date."""
