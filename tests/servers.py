@@ -4,6 +4,7 @@ With CS_REQUIRE_SERVICES=1 a missing server is a failure. Every test has a datab
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -17,6 +18,8 @@ import storage_cases
 _POSTGRES = sa.make_url(
     os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
 )
+
+_ROLES = Path(__file__).parent.parent / "deploy" / "production" / "roles.sql"
 
 
 def require_service(name: str, is_there: bool) -> None:
@@ -90,6 +93,24 @@ def postgres_url() -> Iterator[sa.URL]:
     """A database of the test's own."""
     with postgres_database() as url:
         yield url
+
+
+@pytest.fixture
+def postgres_accounts(postgres_url: sa.URL) -> Iterator[dict[str, sa.URL]]:
+    """URLs of owner, application and viewer on a database in which the accounts are made."""
+    suffix = str(postgres_url.database).removeprefix("cs_test_")
+    names = {role: f"cs_{role}_{suffix}" for role in ("owner", "app", "viewer")}
+    script = _ROLES.read_text()
+    for role, name in names.items():
+        script = script.replace(f"cs_{role}", name)
+    server = postgres_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    command = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={server}"]
+    subprocess.run(command, input=script, text=True, check=True, timeout=60)
+    subprocess.run(command, input=script, text=True, check=True, timeout=60)  # twice is once
+    yield {role: postgres_url.set(username=name) for role, name in names.items()}
+    for name in names.values():
+        on_postgres(f"DROP OWNED BY {name} CASCADE", postgres_url)
+    on_postgres(f"DROP ROLE {', '.join(names.values())}")
 
 
 @cache

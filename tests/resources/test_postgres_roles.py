@@ -1,52 +1,31 @@
 """The accounts of production: the application writes rows and makes, alters, drops no table."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from servers import on_postgres
 from storage_cases import MONTHS, publish, revenue, rows_of
 
 from cs_resources.errors import ConfigurationError
 from cs_resources.storage import Storage
-from cs_resources.warehouse_migrations import SCRIPTS, Migrator
+from cs_resources.warehouse_migrations import Migrator
 from cs_resources.warehouse_tables import WarehouseTables
 
-ROLES = SCRIPTS.parent / "production" / "roles.sql"
 KEY = "2025-01"
 KEPT = replace(MONTHS, keeps_history=True)
 
 
 @pytest.fixture
-def accounts(postgres_url: sa.URL) -> Iterator[dict[str, sa.URL]]:
-    """URLs of owner, application and viewer on a database in which the accounts are made."""
-    suffix = str(postgres_url.database).removeprefix("cs_test_")
-    names = {role: f"cs_{role}_{suffix}" for role in ("owner", "app", "viewer")}
-    script = ROLES.read_text()
-    for role, name in names.items():
-        script = script.replace(f"cs_{role}", name)
-    server = postgres_url.set(drivername="postgresql").render_as_string(hide_password=False)
-    command = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={server}"]
-    subprocess.run(command, input=script, text=True, check=True, timeout=60)
-    subprocess.run(command, input=script, text=True, check=True, timeout=60)  # twice is once
-    yield {role: postgres_url.set(username=name) for role, name in names.items()}
-    for name in names.values():
-        on_postgres(f"DROP OWNED BY {name} CASCADE", postgres_url)
-    on_postgres(f"DROP ROLE {', '.join(names.values())}")
-
-
-@pytest.fixture
-def application(accounts: dict[str, sa.URL], tmp_path: Path) -> Iterator[Storage]:
+def application(postgres_accounts: dict[str, sa.URL], tmp_path: Path) -> Iterator[Storage]:
     """The store as the application opens it, after the owner has made the tables."""
-    owner = Migrator(accounts["owner"], WarehouseTables((KEPT,)), 2025)
+    owner = Migrator(postgres_accounts["owner"], WarehouseTables((KEPT,)), 2025)
     engine = owner.dialect.create_engine(owner.url)
     with engine.begin() as connection:
         owner.dialect.create(connection, owner.tables.all)
     engine.dispose()
-    storage = Storage((KEPT,), tmp_path / "lake", accounts["app"], tmp_path / "staging")
+    storage = Storage((KEPT,), tmp_path / "lake", postgres_accounts["app"], tmp_path / "staging")
     yield storage
     storage.warehouse.engine.dispose()
 
@@ -77,9 +56,9 @@ def test_the_application_makes_alters_and_drops_no_table(
         connection.execute(sa.text(statement))
 
 
-def test_a_viewer_only_reads(application: Storage, accounts: dict[str, sa.URL]) -> None:
+def test_a_viewer_only_reads(application: Storage, postgres_accounts: dict[str, sa.URL]) -> None:
     publish(application, KEPT, revenue(KEPT, [KEY]), [KEY])
-    engine = sa.create_engine(accounts["viewer"])
+    engine = sa.create_engine(postgres_accounts["viewer"])
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM shop_revenue")) == 3
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
@@ -88,9 +67,9 @@ def test_a_viewer_only_reads(application: Storage, accounts: dict[str, sa.URL]) 
 
 
 def test_an_application_that_must_migrate_first_says_so(
-    accounts: dict[str, sa.URL], tmp_path: Path
+    postgres_accounts: dict[str, sa.URL], tmp_path: Path
 ) -> None:
-    folders = (tmp_path / "lake", accounts["app"], tmp_path / "staging")
+    folders = (tmp_path / "lake", postgres_accounts["app"], tmp_path / "staging")
     storage = Storage((KEPT,), *folders, is_migrated=True)
     with pytest.raises(ConfigurationError, match="`cs migrate` with WAREHOUSE_OWNER_URL"):
         _ = storage.warehouse.engine
