@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export TZ := UTC
 
-.PHONY: help demo test check ui bench format lock dictionary
+.PHONY: help demo test check ui bench format lock dictionary migration
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,10 @@ format: $(STAMP) ## Format the code
 
 dictionary: $(STAMP) ## Write docs/data-dictionary.md from the contracts
 	$(BIN)/python -m cs_apps.dictionary
+
+migration: $(STAMP) ## Write the migration that the contracts ask for (MESSAGE="what changes")
+	$(BIN)/python -m cs_apps.migration "$(MESSAGE)"
+	$(BIN)/ruff format --quiet deploy/migrations
 
 lock: $(STAMP) ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \

@@ -33,7 +33,7 @@ from cs_resources.dagster_retention import trim_event_log
 from cs_resources.errors import PlatformError
 from cs_resources.lake_maintenance import maintain_all
 from cs_resources.settings import Settings, load_settings
-from cs_resources.storage import storage_of
+from cs_resources.storage import migrator_of, storage_of
 
 app = typer.Typer(
     help="Customer-success data platform.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -173,6 +173,23 @@ def retention(
     console.print(
         f"{trimmed.events:,} events of {trimmed.runs:,} runs that ended before {before:%Y-%m-%d}."
     )
+
+
+@app.command()
+@_reported
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False,
+) -> None:
+    """Bring the warehouse's tables to this version, and make partitions some years ahead."""
+    migrator = migrator_of(load_settings(), CONTRACTS)
+    if not check:
+        for done in migrator.upgrade() or ["nothing to do"]:
+            console.print(done)
+    missing = migrator.missing()
+    for part in missing:
+        errors.print(f"missing: {part}", highlight=False, soft_wrap=True)
+    if missing:
+        raise typer.Exit(1)
 
 
 @app.command()

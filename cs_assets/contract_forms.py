@@ -162,6 +162,8 @@ def dictionary_entry(contract: Contract, assets: Iterable[str]) -> str:
         f"- Key: {', '.join(f'`{name}`' for name in contract.key) or 'none'}",
         f"- Partition: {contract.partition_column or UNPARTITIONED}",
     ]
+    if contract.keeps_history:
+        lines.append(f"- Replaced rows: `{contract.table_name}_history`")
     lines += [f"- Rule: {rule.description}" for rule in contract.rules]
     lines += ["", "| column | type | null | meaning |", "|---|---|---|---|"]
     lines += [

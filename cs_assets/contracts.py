@@ -74,7 +74,8 @@ class Contract:
 
     `partition_column` holds the partition's value: a day (`date`) for facts and lists, the
     `period_key` for marts; None for a table that is replaced as a whole. Marts of all grains share
-    one description and one SQL table: `for_grain` gives the contract of each.
+    one description and one SQL table: `for_grain` gives the contract of each. A warehouse table
+    that `keeps_history` also keeps the rows that were replaced, so that it can be read as it was.
     """
 
     system: str
@@ -89,6 +90,7 @@ class Contract:
     rules: tuple[Rule, ...] = ()
     owners: tuple[str, ...] = ("team:customer-data",)
     kinds: frozenset[str] = field(default_factory=frozenset)
+    keeps_history: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a description that contradicts itself."""
@@ -99,6 +101,11 @@ class Contract:
             raise ValueError(
                 f"contract {self.system}/{self.name}: columns named twice {sorted(twice)}, "
                 f"key or partition columns that do not exist {sorted(unknown)}"
+            )
+        if self.keeps_history and self.place is not Place.WAREHOUSE:
+            raise ValueError(
+                f"contract {self.system}/{self.name}: keeps_history is for warehouse tables; the "
+                "lake keeps every version by itself"
             )
         rules = [rule.name for rule in self.rules]
         if len(set(rules)) < len(rules):

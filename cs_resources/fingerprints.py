@@ -16,21 +16,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from cs_assets.contracts import Contract
-from cs_resources.sql_dialects import Dialect
+from cs_resources.warehouse import Warehouse
 
 CODE, CONFIGURATION, UNKNOWN = "code", "configuration", "fingerprint not recorded"
-METADATA = sa.MetaData()
-PARTITION_FINGERPRINT = sa.Table(
-    "partition_fingerprint",
-    METADATA,
-    sa.Column("asset", sa.Text, primary_key=True),
-    sa.Column("partition", sa.Text, primary_key=True),
-    sa.Column("content", sa.Text, nullable=False, comment="Version of the content made."),
-    sa.Column("code", sa.Text, nullable=False),
-    sa.Column("configuration", sa.Text, nullable=False),
-    sa.Column("inputs", sa.Text, nullable=False, comment="JSON: asset -> digest of what was read."),
-    comment="From which code, configuration and inputs each published partition was made.",
-)
 
 
 @dataclass(frozen=True)
@@ -62,8 +50,7 @@ class Fingerprint:
 class FingerprintTable:
     """The recorded fingerprints, in the warehouse's database."""
 
-    engine: sa.Engine
-    dialect: Dialect
+    warehouse: Warehouse
 
     def record(
         self,
@@ -72,7 +59,7 @@ class FingerprintTable:
         fingerprints: Mapping[str, Fingerprint],
     ) -> None:
         """Keep the fingerprints of partitions that now hold `content` (key -> content version)."""
-        table, asset = PARTITION_FINGERPRINT, contract.asset_name
+        table, asset = self._table, contract.asset_name
         rows = [
             {
                 "asset": asset,
@@ -86,8 +73,9 @@ class FingerprintTable:
         ]
         if not rows:
             return
-        with self.dialect.write_transaction(self.engine) as connection:
-            self.dialect.lock(connection, table, asset)
+        dialect = self.warehouse.dialect
+        with dialect.write_transaction(self.warehouse.engine) as connection:
+            dialect.lock(connection, f"{table.name} {asset}")
             connection.execute(
                 table.delete().where(table.c.asset == asset, table.c.partition.in_(content))
             )
@@ -95,11 +83,15 @@ class FingerprintTable:
 
     def recorded(self, contract: Contract, content: Mapping[str, str]) -> dict[str, Fingerprint]:
         """Return the fingerprints of partitions, as far as they belong to `content`."""
-        table = PARTITION_FINGERPRINT
+        table = self._table
         query = sa.select(table).where(table.c.asset == contract.asset_name)
-        with self.engine.connect() as connection:
+        with self.warehouse.engine.connect() as connection:
             return {
                 row.partition: Fingerprint(row.code, row.configuration, json.loads(row.inputs))
                 for row in connection.execute(query)
                 if content.get(row.partition) == row.content
             }
+
+    @property
+    def _table(self) -> sa.Table:
+        return self.warehouse.tables.fingerprints

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from cs_assets.calendar import Calendar
 from cs_resources.errors import ConfigurationError
+from cs_resources.timeouts import Timeouts
 
 HOME_SETTINGS = "settings.env"
 _ENCODING = "utf-8-sig"  # a byte order mark would become part of the first name
@@ -39,6 +40,19 @@ class Settings(BaseSettings):
     landing_url: str = Field("", description="Landing folder or fsspec URL; default: landing/.")
     warehouse_url: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL; default: warehouse.sqlite in CS_HOME."
+    )
+    warehouse_owner_url: SecretStr = Field(
+        SecretStr(""),
+        description="URL of the account that `cs migrate` uses; default: WAREHOUSE_URL.",
+    )
+    warehouse_statement_timeout_seconds: int = Field(
+        50, ge=1, description="PostgreSQL: a statement that takes longer is ended."
+    )
+    warehouse_lock_timeout_seconds: int = Field(
+        40, ge=1, description="PostgreSQL: how long a writer waits for another one."
+    )
+    warehouse_idle_timeout_seconds: int = Field(
+        60, ge=1, description="PostgreSQL: a writer that does nothing for longer is ended."
     )
     call_source_url: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the call database; default: the sample."
@@ -143,7 +157,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value} is not a local folder; give a path or a file:// URL")
         return value.removeprefix("file://")
 
-    @field_validator("warehouse_url", "call_source_url")
+    @field_validator("warehouse_url", "warehouse_owner_url", "call_source_url")
     @classmethod
     def _parsable(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value():
@@ -218,6 +232,20 @@ class Settings(BaseSettings):
             _url(self.warehouse_url)
             or self._server("portrait_db", "postgresql+psycopg")
             or sa.URL.create("sqlite", database=str(self.cs_home / "warehouse.sqlite"))
+        )
+
+    @property
+    def warehouse_owner(self) -> sa.URL:
+        """URL of the warehouse for the account that owns its tables."""
+        return _url(self.warehouse_owner_url) or self.warehouse
+
+    @property
+    def warehouse_timeouts(self) -> Timeouts:
+        """Time limits of the warehouse's server."""
+        return Timeouts(
+            statement=self.warehouse_statement_timeout_seconds,
+            lock=self.warehouse_lock_timeout_seconds,
+            idle=self.warehouse_idle_timeout_seconds,
         )
 
     @property

@@ -1,24 +1,19 @@
 """What differs between the databases that can be a warehouse.
 
-Belongs here: how a write transaction begins, how rows get in fast. Must not: which rows.
+Belongs here: the interface, and which dialect a URL asks for; each dialect has a module of its own.
+Must not: which rows.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
 import ibis.expr.types as ir
-import pyarrow as pa
 import sqlalchemy as sa
 
 from cs_resources.duckdb_session import DuckDBSession
-from cs_resources.errors import ConfigurationError, ContractError
-from cs_resources.streams import stream
-
-_BATCH_ROWS = 20_000
+from cs_resources.errors import ConfigurationError
+from cs_resources.timeouts import DEFAULT, Timeouts
 
 
 class Dialect(ABC):
@@ -29,12 +24,24 @@ class Dialect(ABC):
         """Return a connection pool."""
 
     @abstractmethod
+    def read_transaction(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
+        """Begin a transaction in which every statement sees one state of the database."""
+
+    @abstractmethod
     def write_transaction(self, engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
         """Begin a transaction that will write; commit at the end, roll back on any error."""
 
     @abstractmethod
-    def lock(self, connection: sa.Connection, versions: sa.Table, asset: str) -> None:
+    def lock(self, connection: sa.Connection, asset: str) -> None:
         """Keep other writers of the asset out until the transaction ends."""
+
+    @abstractmethod
+    def settled(self, engine: sa.Engine, asset: str) -> AbstractContextManager[sa.Connection]:
+        """Connect anew, once no earlier transaction of the asset's writers can commit any more."""
+
+    @abstractmethod
+    def create(self, connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
+        """Make tables that do not exist, ready to be written to."""
 
     @abstractmethod
     def load(
@@ -43,82 +50,17 @@ class Dialect(ABC):
         """Insert the rows, a table of the session, in batches; yield the number of rows of each."""
 
 
-class Sqlite(Dialect):
-    """SQLite in WAL mode: readers never wait, one writer at a time."""
-
-    def create_engine(self, url: sa.URL) -> sa.Engine:
-        """Return a pool whose connections wait up to a minute for the writer before them."""
-        if url.database and url.database != ":memory:":
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        # parameters are rows: they hold personal data and have no place in an error message
-        engine = sa.create_engine(url, connect_args={"timeout": 60}, hide_parameters=True)
-
-        @sa.event.listens_for(engine, "connect")
-        def _configure(connection: Any, record: object) -> None:
-            # SQLAlchemy, not the driver, says when a transaction begins
-            connection.isolation_level = None
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-
-        @sa.event.listens_for(engine, "begin")
-        def _begin(connection: sa.Connection) -> None:
-            is_writer = connection.get_execution_options().get("is_writer", False)
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
-
-        return engine
-
-    @contextmanager
-    def write_transaction(self, engine: sa.Engine) -> Iterator[sa.Connection]:
-        """Take the write lock at once: a later upgrade could fail with `database is locked`."""
-        with engine.connect().execution_options(is_writer=True) as connection, connection.begin():
-            yield connection
-
-    def lock(self, connection: sa.Connection, versions: sa.Table, asset: str) -> None:
-        """Do nothing: BEGIN IMMEDIATE already excludes every other writer."""
-
-    def load(
-        self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table
-    ) -> Iterator[int]:
-        """Insert with plain tuples, dates already in SQLite's text form."""
-        schema = rows.schema()
-        rows = rows.mutate(
-            **{
-                name: rows[name].strftime("%Y-%m-%d %H:%M:%S.%f")
-                if type_.is_timestamp()
-                else rows[name].cast("string")
-                for name, type_ in schema.items()
-                if type_.is_date() or type_.is_timestamp()
-            }
-        )
-        names = ", ".join(f'"{name}"' for name in schema)
-        marks = ", ".join("?" for _ in schema)
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608
-        for batch in stream(session, rows, _BATCH_ROWS):
-            columns = [_bindable(batch.column(name), name) for name in schema]
-            connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
-            yield batch.num_rows
-
-
-def _bindable(values: pa.Array, name: str) -> list[Any]:
-    """Return a column as what SQLite can bind; raises ContractError where decimals would change."""
-    column: list[Any] = values.to_pylist()
-    if not pa.types.is_decimal(values.type):
-        return column
-    floats = [None if value is None else float(value) for value in column]
-    again = [None if x is None else Decimal(f"{x:.{values.type.scale}f}") for x in floats]
-    if again != column:
-        raise ContractError(
-            f"{name}: SQLite keeps about 15 digits of a decimal and there are more; let "
-            "WAREHOUSE_URL name a PostgreSQL database"
-        )
-    return floats
-
-
-def dialect_of(url: sa.URL) -> Dialect:
+def dialect_of(url: sa.URL, timeouts: Timeouts = DEFAULT) -> Dialect:
     """Return the dialect of a warehouse URL, or say which ones there are."""
+    # not at the top: the dialects need this module
+    from cs_resources.postgres_dialect import Postgres
+    from cs_resources.sqlite_dialect import Sqlite
+
     if url.get_backend_name() == "sqlite":
         return Sqlite()
+    if url.get_backend_name() == "postgresql":
+        return Postgres(timeouts)
     raise ConfigurationError(
         f"WAREHOUSE_URL: {url.get_backend_name()} is not a supported warehouse; use a URL like "
-        "sqlite:////path/to/warehouse.sqlite"
+        "sqlite:////path/to/warehouse.sqlite or postgresql+psycopg://user@host/database"
     )

@@ -23,7 +23,10 @@ from cs_resources.lake import Lake
 from cs_resources.scratch import own_folder
 from cs_resources.settings import Settings
 from cs_resources.staging import Staged, Stager
+from cs_resources.timeouts import DEFAULT, Timeouts
 from cs_resources.warehouse import Warehouse
+from cs_resources.warehouse_migrations import Migrator
+from cs_resources.warehouse_tables import WarehouseTables
 from cs_resources.writing import Provenance, Ticket, version_number
 
 
@@ -57,6 +60,8 @@ class Storage:
     memory_limit: str = "4GB"
     threads: int | None = None
     reached: Callable[[str], None] = lambda point: None
+    timeouts: Timeouts = DEFAULT
+    is_migrated: bool = False
     _writes: dict[str, _Writes] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -82,13 +87,19 @@ class Storage:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse."""
-        marts = [contract for contract in self.contracts if contract.place is Place.WAREHOUSE]
-        return Warehouse(self.warehouse_url, tuple(marts), self.stager, self.reached)
+        return Warehouse(
+            self.warehouse_url,
+            marts(self.contracts),
+            self.stager,
+            self.reached,
+            self.timeouts,
+            self.is_migrated,
+        )
 
     @cached_property
     def fingerprints(self) -> FingerprintTable:
         """From what each published partition was made."""
-        return FingerprintTable(self.warehouse.engine, self.warehouse.dialect)
+        return FingerprintTable(self.warehouse)
 
     @cached_property
     def by_key(self) -> Mapping[dg.AssetKey, Contract]:
@@ -210,4 +221,17 @@ def storage_of(settings: Settings, contracts: Iterable[Contract]) -> Storage:
         warehouse_url=settings.warehouse,
         staging_folder=settings.staging_folder,
         memory_limit=settings.duckdb_memory_limit,
+        timeouts=settings.warehouse_timeouts,
+        is_migrated=True,
     )
+
+
+def migrator_of(settings: Settings, contracts: Iterable[Contract]) -> Migrator:
+    """Return what migrates the installation's warehouse."""
+    tables = WarehouseTables(marts(contracts))
+    return Migrator(settings.warehouse_owner, tables, settings.cs_history_start.year)
+
+
+def marts(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
+    """Return those of the contracts whose tables live in the warehouse."""
+    return tuple(contract for contract in contracts if contract.place is Place.WAREHOUSE)

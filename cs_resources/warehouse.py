@@ -4,41 +4,26 @@ Belongs here: transactions, the fence `partition_version`, bulk loading, reading
 streams. Must not: auditing, business rules.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from cs_assets.contract_forms import sqlalchemy_table
 from cs_assets.contracts import Contract
 from cs_resources.errors import MissingPartitionError, StaleWriterError
-from cs_resources.fingerprints import PARTITION_FINGERPRINT
 from cs_resources.sql_dialects import Dialect, dialect_of
 from cs_resources.staging import Staged, Stager
 from cs_resources.streams import aside
+from cs_resources.timeouts import DEFAULT, Timeouts
+from cs_resources.warehouse_history import History, Restatement
+from cs_resources.warehouse_migrations import require_migrated
+from cs_resources.warehouse_rows import stream_rows
+from cs_resources.warehouse_tables import TABLES, WarehouseTables
 from cs_resources.writing import Provenance, Ticket, missing_text
-
-_READ_ROWS = 50_000
-
-METADATA = sa.MetaData()
-PARTITION_VERSION = sa.Table(
-    "partition_version",
-    METADATA,
-    sa.Column("asset", sa.Text, primary_key=True),
-    sa.Column("partition", sa.Text, primary_key=True),
-    sa.Column("version", sa.BigInteger, nullable=False, comment="Counts the publications."),
-    sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("content_hash", sa.Text, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("write_id", sa.Text, nullable=False, comment="The attempt that wrote it."),
-    sa.Column("committed_at", sa.DateTime, nullable=False, comment="UTC."),
-    comment="The published version of every mart partition, written in its transaction.",
-)
 
 
 @dataclass(frozen=True)
@@ -49,36 +34,54 @@ class Warehouse:
     contracts: tuple[Contract, ...]
     stager: Stager
     reached: Callable[[str], None] = lambda point: None
+    timeouts: Timeouts = DEFAULT
+    is_migrated: bool = False
 
     @cached_property
     def dialect(self) -> Dialect:
         """What differs between databases."""
-        return dialect_of(self.url)
+        return dialect_of(self.url, self.timeouts)
+
+    @cached_property
+    def tables(self) -> WarehouseTables:
+        """The tables that there are."""
+        return WarehouseTables(self.contracts)
+
+    @cached_property
+    def history(self) -> History:
+        """What was published before."""
+        return History(self.tables)
 
     @cached_property
     def engine(self) -> sa.Engine:
-        """The connection pool; tables that do not exist are made on first use."""
+        """The connection pool of a database that has the tables.
+
+        A migrated warehouse gets them by migrations: SQLite here, PostgreSQL by its owner
+        (ConfigurationError until then); any other one is given those that it lacks.
+        """
         engine = self.dialect.create_engine(self.url)
-        with engine.connect() as connection:
-            there = set(sa.inspect(connection).get_table_names())
-        tables = [PARTITION_VERSION, PARTITION_FINGERPRINT, *self._tables.values()]
-        if any(table.name not in there for table in tables):
-            # only then, because it waits for other writers
-            with self.dialect.write_transaction(engine) as connection:
-                for table in tables:
-                    table.create(connection, checkfirst=True)
+        try:
+            if self.is_migrated:
+                require_migrated(engine, self.dialect, self.tables)
+            else:
+                self._make_tables(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
-    @cached_property
-    def _tables(self) -> dict[str, sa.Table]:
-        metadata = sa.MetaData()
-        return {
-            contract.asset_name: sqlalchemy_table(contract, metadata) for contract in self.contracts
-        }
+    def _make_tables(self, engine: sa.Engine) -> None:
+        with engine.connect() as connection:
+            there = set(sa.inspect(connection).get_table_names())
+        if any(table.name not in there for table in self.tables.all):
+            # only then, because it waits for other writers
+            with self.dialect.write_transaction(engine) as connection:
+                self.dialect.lock(connection, TABLES)
+                self.dialect.create(connection, self.tables.all)
 
     def table(self, contract: Contract) -> sa.Table:
         """Return the SQLAlchemy table of a contract."""
-        return self._tables[contract.asset_name]
+        return self.tables.table(contract)
 
     def open(self, contract: Contract, partitions: Sequence[str]) -> Ticket:
         """Begin a write: remember the versions that it may replace."""
@@ -101,30 +104,49 @@ class Warehouse:
         if not partitions:
             return
         self.reached("warehouse: audited")
+        is_committing = False
         try:
             with self.dialect.write_transaction(self.engine) as connection:
-                self._fence(connection, ticket, partitions)
-                self._replace(connection, staged, partitions)
-                self._record(connection, ticket, staged, partitions, provenance)
+                rows = self._write(connection, ticket, staged, partitions, provenance)
                 self.reached("warehouse: before commit")
-        except sa.exc.DBAPIError:
-            if not self._was_applied(ticket.contract, partitions, provenance):
+                is_committing = True
+        except sa.exc.DBAPIError as error:
+            if not is_committing or not self._was_applied(ticket, partitions, provenance, error):
                 raise
-        ticket.base.update((key, _next_version(ticket, key)) for key in partitions)
+        ticket.base.update((row["partition"], row["version"]) for row in rows)
         self.reached("warehouse: committed")
 
-    def read(self, contract: Contract, partitions: Sequence[str]) -> pa.RecordBatchReader:
+    def read(
+        self, contract: Contract, partitions: Sequence[str], known_at: datetime | None = None
+    ) -> pa.RecordBatchReader:
         """Return the partitions' rows as a stream of record batches in the contract's schema.
 
-        Raises MissingPartitionError naming every wanted partition that was never published.
+        With `known_at`, an instant with a zone, the rows are those that were published then.
+        Raises MissingPartitionError naming every wanted partition that was never published, and
+        ConfigurationError where a content was asked for that is not kept.
         """
-        published = self.published(contract, partitions)
-        if missing := [key for key in partitions if key not in published]:
-            raise MissingPartitionError(missing_text(contract, missing))
-        schema = pa.schema([field.with_nullable(True) for field in contract.schema.to_pyarrow()])
-        return pa.RecordBatchReader.from_batches(
-            schema, self._batches(contract, partitions, schema)
-        )
+        if known_at is None:
+            published = self.published(contract, partitions)
+            if missing := [key for key in partitions if key not in published]:
+                raise MissingPartitionError(missing_text(contract, missing))
+        else:
+            with self.dialect.read_transaction(self.engine) as connection:
+                self._query(contract, partitions, known_at, connection)
+        query = partial(self._query, contract, tuple(partitions), known_at)
+        return stream_rows(self.dialect, self.engine, query, contract)
+
+    def restatements(self, contract: Contract) -> list[Restatement]:
+        """Return the restatements of a table's partitions, oldest first."""
+        with self.engine.connect() as connection:
+            return self.history.restatements(connection, contract.asset_name)
+
+    def record_restatements(self, restatements: Iterable[Restatement]) -> None:
+        """Keep restatements of tables that live elsewhere; those already kept change nothing."""
+        wanted = list(restatements)
+        with self.dialect.write_transaction(self.engine) as connection:
+            for asset in sorted({restatement.asset for restatement in wanted}):
+                self.dialect.lock(connection, asset)
+            self.history.insert(connection, wanted)
 
     def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, sa.Row[Any]]:
         """Map each partition that was published to its row of `partition_version`."""
@@ -136,60 +158,62 @@ class Warehouse:
         """Return the sum of an integer column over a published partition."""
         table = self.table(contract)
         query = sa.select(sa.func.coalesce(sa.func.sum(table.c[column]), 0)).where(
-            self._scope(contract, [partition])
+            self.tables.scope(contract, [partition])
         )
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def _batches(
-        self, contract: Contract, partitions: Sequence[str], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
+    def _query(
+        self,
+        contract: Contract,
+        partitions: Sequence[str],
+        known_at: datetime | None,
+        connection: sa.Connection,
+    ) -> sa.Executable:
+        if known_at is not None:
+            return self.history.query_at(connection, contract, partitions, known_at)
         table = self.table(contract)
-        query = sa.select(*(table.c[name] for name in contract.column_names)).where(
-            self._scope(contract, partitions)
+        return sa.select(*(table.c[name] for name in contract.column_names)).where(
+            self.tables.scope(contract, partitions)
         )
-        with self.engine.connect().execution_options(yield_per=_READ_ROWS) as connection:
-            for rows in connection.execute(query).partitions():
-                columns = zip(*rows, strict=True)
-                yield pa.record_batch(
-                    [
-                        pa.array(values, field.type)
-                        for values, field in zip(columns, schema, strict=True)
-                    ],
-                    schema=schema,
-                )
 
     def latest_as_of(self, contract: Contract, partitions: Sequence[str]) -> dict[str, date]:
         """Map published periods that hold rows to their as-of date."""
         table = self.table(contract)
         query = (
             sa.select(table.c.period_key, sa.func.max(table.c.as_of))
-            .where(self._scope(contract, partitions))
+            .where(self.tables.scope(contract, partitions))
             .group_by(table.c.period_key)
         )
         with self.engine.connect() as connection:
             return {contract.partition_key(key): as_of for key, as_of in connection.execute(query)}
 
-    def _scope(self, contract: Contract, partitions: Sequence[str]) -> sa.ColumnElement[bool]:
-        """Return the condition that selects the rows of partitions."""
-        table = self.table(contract)
-        if contract.partition_column is None:
-            return sa.true()
-        values = [contract.partition_value(key) for key in partitions]
-        condition: sa.ColumnElement[bool] = table.c[contract.partition_column].in_(values)
-        if "period_type" in contract.column_names and contract.grain:
-            condition &= table.c.period_type == contract.grain.value
-        return condition
-
     def _versions(self, connection: sa.Connection, contract: Contract) -> dict[str, sa.Row[Any]]:
+        versions = self.tables.versions
         rows = connection.execute(
-            sa.select(PARTITION_VERSION).where(PARTITION_VERSION.c.asset == contract.asset_name)
+            sa.select(versions).where(versions.c.asset == contract.asset_name)
         )
         return {row.partition: row for row in rows}
 
-    def _fence(self, connection: sa.Connection, ticket: Ticket, partitions: Sequence[str]) -> None:
-        self.dialect.lock(connection, PARTITION_VERSION, ticket.contract.asset_name)
+    def _write(
+        self,
+        connection: sa.Connection,
+        ticket: Ticket,
+        staged: Staged,
+        partitions: Sequence[str],
+        provenance: Provenance,
+    ) -> list[dict[str, Any]]:
+        """Replace the partitions in an open transaction; return their rows of the version table."""
+        contract = ticket.contract
+        self.dialect.lock(connection, contract.asset_name)
         self._compare(connection, ticket, partitions)
+        hashes = {key: staged.audits[key].content_hash for key in partitions}
+        replacement = self.history.begin(connection, contract, hashes)
+        self._replace(connection, staged, partitions)
+        rows = self._version_rows(connection, ticket, staged, partitions, provenance)
+        self._record(connection, contract, partitions, rows)
+        self.history.end(connection, contract, rows, replacement)
+        return rows
 
     def _compare(
         self, connection: sa.Connection, ticket: Ticket, partitions: Iterable[str]
@@ -209,7 +233,7 @@ class Warehouse:
         self, connection: sa.Connection, staged: Staged, partitions: Sequence[str]
     ) -> None:
         contract, table = staged.contract, self.table(staged.contract)
-        connection.execute(table.delete().where(self._scope(contract, partitions)))
+        connection.execute(table.delete().where(self.tables.scope(contract, partitions)))
         self.reached("warehouse: deleted")
         session = aside(self.stager.session)
         rows = self.stager.open(staged, session)
@@ -219,7 +243,9 @@ class Warehouse:
         for _ in self.dialect.load(connection, table, session, rows):
             self.reached("warehouse: loading")
         loaded = connection.execute(
-            sa.select(sa.func.count()).select_from(table).where(self._scope(contract, partitions))
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(self.tables.scope(contract, partitions))
         ).scalar_one()
         audited = sum(staged.audits[key].rows for key in partitions)
         if loaded != audited:
@@ -228,46 +254,60 @@ class Warehouse:
                 f"{audited} were audited; the transaction is rolled back"
             )
 
-    def _record(
+    def _version_rows(
         self,
         connection: sa.Connection,
         ticket: Ticket,
         staged: Staged,
         partitions: Sequence[str],
         provenance: Provenance,
+    ) -> list[dict[str, Any]]:
+        # a withdrawn partition's numbers are not given twice
+        past = self.history.last_versions(connection, ticket.contract)
+        return [
+            {
+                "asset": ticket.contract.asset_name,
+                "partition": key,
+                "version": max(ticket.base.get(key) or 0, past.get(key, 0)) + 1,
+                "rows": staged.audits[key].rows,
+                "content_hash": staged.audits[key].content_hash,
+                "fingerprint": provenance.fingerprint,
+                "run_id": provenance.run_id,
+                "write_id": provenance.write_id,
+                "committed_at": datetime.now(UTC).replace(tzinfo=None),
+            }
+            for key in partitions
+        ]
+
+    def _record(
+        self,
+        connection: sa.Connection,
+        contract: Contract,
+        partitions: Sequence[str],
+        rows: Sequence[dict[str, Any]],
     ) -> None:
-        asset = ticket.contract.asset_name
+        versions = self.tables.versions
         connection.execute(
-            PARTITION_VERSION.delete().where(
-                PARTITION_VERSION.c.asset == asset, PARTITION_VERSION.c.partition.in_(partitions)
+            versions.delete().where(
+                versions.c.asset == contract.asset_name, versions.c.partition.in_(partitions)
             )
         )
-        connection.execute(
-            PARTITION_VERSION.insert(),
-            [
-                {
-                    "asset": asset,
-                    "partition": key,
-                    "version": _next_version(ticket, key),
-                    "rows": staged.audits[key].rows,
-                    "content_hash": staged.audits[key].content_hash,
-                    "fingerprint": provenance.fingerprint,
-                    "run_id": provenance.run_id,
-                    "write_id": provenance.write_id,
-                    "committed_at": datetime.now(UTC).replace(tzinfo=None),
-                }
-                for key in partitions
-            ],
-        )
+        connection.execute(versions.insert(), rows)
 
     def _was_applied(
-        self, contract: Contract, partitions: Sequence[str], provenance: Provenance
+        self,
+        ticket: Ticket,
+        partitions: Sequence[str],
+        provenance: Provenance,
+        lost: sa.exc.DBAPIError,
     ) -> bool:
-        published = self.published(contract, partitions)
-        return len(published) == len(partitions) and all(
-            row.write_id == provenance.write_id for row in published.values()
+        """Look up whether a COMMIT without reply was carried out; raise `lost` if nobody says."""
+        contract = ticket.contract
+        try:
+            with self.dialect.settled(self.engine, contract.asset_name) as connection:
+                versions = self._versions(connection, contract)
+        except sa.exc.DBAPIError:
+            raise lost from None
+        return all(
+            key in versions and versions[key].write_id == provenance.write_id for key in partitions
         )
-
-
-def _next_version(ticket: Ticket, partition: str) -> int:
-    return int(ticket.base.get(partition) or 0) + 1

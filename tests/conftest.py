@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import hypothesis
 import pytest
+from servers import either_warehouse, postgres_accounts, postgres_url
 from storage_cases import opened
 
 from cs_resources.storage import Storage
@@ -16,6 +17,9 @@ os.environ |= {"TZ": "UTC", "DAGSTER_DISABLE_TELEMETRY": "1"}
 time.tzset()
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
+
+
+__all__ = ["either_warehouse", "postgres_accounts", "postgres_url"]
 
 
 @pytest.fixture

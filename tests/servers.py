@@ -4,17 +4,22 @@ With CS_REQUIRE_SERVICES=1 a missing server is a failure. Every test has a datab
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+import storage_cases
 
 _POSTGRES = sa.make_url(
     os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
 )
+
+_ROLES = Path(__file__).parent.parent / "deploy" / "production" / "roles.sql"
 
 
 def require_service(name: str, is_there: bool) -> None:
@@ -31,11 +36,56 @@ def postgres_database() -> Iterator[sa.URL]:
     """An empty database of its own on the PostgreSQL server, dropped at the end."""
     require_service(f"PostgreSQL ({_POSTGRES.render_as_string()})", _postgres_is_there())
     name = f"cs_test_{uuid4().hex[:12]}"
-    _on_postgres(f'CREATE DATABASE "{name}"')
+    on_postgres(f'CREATE DATABASE "{name}"')
     try:
         yield _POSTGRES.set(database=name)
     finally:
-        _on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)')
+        on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def postgres_warehouses() -> Iterator[None]:
+    """Let the stores of `storage_cases` have their warehouses on the PostgreSQL server."""
+    with postgres_database() as url:
+        storage_cases.SERVERS.append(Server(url))
+        try:
+            yield
+        finally:
+            storage_cases.SERVERS.pop().close()
+
+
+class Server:
+    """A PostgreSQL server that gives every store's folder a database of its own."""
+
+    def __init__(self, url: sa.URL) -> None:
+        self._url, self._made = url, dict[Path, str]()
+
+    def url(self, root: Path) -> sa.URL:
+        """The database of a store, made if need be."""
+        return self._url.set(database=self._database(root, ""))
+
+    def copy(self, origin: Path, root: Path) -> None:
+        """Make the database of a store as a copy of another one's."""
+        self._database(root, f'TEMPLATE "{self._made[origin]}"')
+
+    def close(self) -> None:
+        """Drop the databases."""
+        for name in self._made.values():
+            on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)', self._url)
+
+    def _database(self, root: Path, how: str) -> str:
+        if root not in self._made:
+            name = f"{self._url.database}_{len(self._made)}"
+            on_postgres(f'CREATE DATABASE "{name}" {how}', self._url)
+            self._made[root] = name
+        return self._made[root]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_warehouse(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The test runs on an SQLite warehouse and again on a PostgreSQL one."""
+    with postgres_warehouses() if request.param == "postgresql" else nullcontext():
+        yield request.param
 
 
 @pytest.fixture
@@ -45,18 +95,37 @@ def postgres_url() -> Iterator[sa.URL]:
         yield url
 
 
+@pytest.fixture
+def postgres_accounts(postgres_url: sa.URL) -> Iterator[dict[str, sa.URL]]:
+    """URLs of owner, application and viewer on a database in which the accounts are made."""
+    suffix = str(postgres_url.database).removeprefix("cs_test_")
+    names = {role: f"cs_{role}_{suffix}" for role in ("owner", "app", "viewer")}
+    script = _ROLES.read_text()
+    for role, name in names.items():
+        script = script.replace(f"cs_{role}", name)
+    server = postgres_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    command = ["psql", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={server}"]
+    subprocess.run(command, input=script, text=True, check=True, timeout=60)
+    subprocess.run(command, input=script, text=True, check=True, timeout=60)  # twice is once
+    yield {role: postgres_url.set(username=name) for role, name in names.items()}
+    for name in names.values():
+        on_postgres(f"DROP OWNED BY {name} CASCADE", postgres_url)
+    on_postgres(f"DROP ROLE {', '.join(names.values())}")
+
+
 @cache
 def _postgres_is_there() -> bool:
     try:
-        _on_postgres("SELECT 1")
+        on_postgres("SELECT 1")
     except sa.exc.OperationalError:
         return False
     return True
 
 
-def _on_postgres(statement: str) -> None:
+def on_postgres(statement: str, url: sa.URL = _POSTGRES) -> None:
+    """Carry out a statement outside of any transaction."""
     engine = sa.create_engine(
-        _POSTGRES,
+        url,
         isolation_level="AUTOCOMMIT",
         poolclass=sa.NullPool,
         connect_args={"connect_timeout": 5},

@@ -9,7 +9,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from shutil import copytree
+from typing import Any, Protocol
 
 import ibis
 import pyarrow as pa
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from cs_assets.calendar import Grain, Period, period_from_partition
 from cs_assets.contracts import PERIOD_COLUMNS, TENANT, Column, Contract, Place, Rule
 from cs_assets.results import Result
-from cs_resources import lake, sql_dialects
+from cs_resources import lake, postgres_dialect, sqlite_dialect
 from cs_resources.staging import Staged
 from cs_resources.storage import Storage
 from cs_resources.writing import Provenance
@@ -144,10 +145,37 @@ def _revenue(period: Period, shop: int, cents: int) -> dict[str, Any]:
     }
 
 
+class Server(Protocol):
+    """A database server that holds the warehouses of stores instead of SQLite."""
+
+    def url(self, root: Path) -> sa.URL: ...
+
+    def copy(self, origin: Path, root: Path) -> None: ...
+
+
+SERVERS: list[Server] = []
+"""The last one holds the warehouses; none: SQLite does."""
+
+
+def warehouse_url(root: Path) -> sa.URL:
+    """The warehouse of the store below `root`."""
+    if SERVERS:
+        return SERVERS[-1].url(root)
+    return sa.URL.create("sqlite", database=str(root / "warehouse.sqlite"))
+
+
+def copied(origin: Path, root: Path) -> Path:
+    """A copy of a store that nobody has open."""
+    copytree(origin, root)
+    if SERVERS:
+        SERVERS[-1].copy(origin, root)
+    return root
+
+
 @contextmanager
 def opened(root: Path, *contracts: Contract, **more: Any) -> Iterator[Storage]:
     """A store below `root`, closed at the end."""
-    url = sa.URL.create("sqlite", database=str(root / "warehouse.sqlite"))
+    url = more.pop("url", None) or warehouse_url(root)
     storage = Storage(contracts or CONTRACTS, root / "lake", url, root / "staging", **more)
     try:
         yield storage
@@ -199,7 +227,8 @@ class Writer:
         self, root: Path, contract: Contract, table: pa.Table, keys: Sequence[str], step: str
     ) -> None:
         self._connection, theirs = _PROCESSES.Pipe()
-        arguments = (theirs, root, contract.asset_name, table, list(keys), step)
+        url = warehouse_url(root).render_as_string(hide_password=False)
+        arguments = (theirs, root, url, contract.asset_name, table, list(keys), step)
         self._process = _PROCESSES.Process(target=_write, args=arguments)
         self._process.start()
         theirs.close()
@@ -250,11 +279,18 @@ _PROCESSES.set_forkserver_preload(["cs_resources.io_managers", "cs_assets.table_
 
 
 def _write(
-    connection: Connection, root: Path, name: str, table: pa.Table, keys: list[str], step: str
+    connection: Connection,
+    root: Path,
+    url: str,
+    name: str,
+    table: pa.Table,
+    keys: list[str],
+    step: str,
 ) -> None:
     contract = next(contract for contract in CONTRACTS if contract.asset_name == name)
-    lake._BATCH_ROWS = sql_dialects._BATCH_ROWS = 2
-    with opened(root, reached=(ask := _asking(connection))) as storage:
+    lake._BATCH_ROWS = sqlite_dialect._BATCH_ROWS = postgres_dialect._BATCH_ROWS = 2
+    ask = _asking(connection)
+    with opened(root, reached=ask, url=sa.make_url(url)) as storage:
         try:
             storage.begin(step, [(contract, keys)])
             ask("begun")

@@ -82,6 +82,7 @@ PORTRAIT_SNAPSHOT = Contract(
     system=SYSTEM,
     name="portrait_snapshot",
     table="user_portrait_snapshot",
+    keeps_history=True,
     place=Place.WAREHOUSE,
     description="One customer in one task over a period: how often called and reached, how long, "
     "in what mood, at what risk.",
@@ -153,6 +154,7 @@ TASK_SUMMARY = Contract(
     system=SYSTEM,
     name="task_summary",
     table="task_portrait_summary",
+    keeps_history=True,
     place=Place.WAREHOUSE,
     description="One task over a period. Customers are counted, not calls: a customer's mood is "
     "that of most of its analysed calls (ties: the more negative), its risk the highest of any.",

@@ -12,7 +12,7 @@ import yaml
 
 from cs_apps.stale import Staleness, recipes_of, repair, staleness
 from cs_assets.calls import keywords
-from cs_resources.fingerprints import CODE, CONFIGURATION, PARTITION_FINGERPRINT, UNKNOWN
+from cs_resources.fingerprints import CODE, CONFIGURATION, UNKNOWN
 from cs_resources.staleness import because_of_inputs
 from tests.calls.cases import TABLE, Installation, record, turn, write_source
 
@@ -173,7 +173,7 @@ def fresh(house: Installation) -> dict[tuple[str, str], str]:
 def test_a_partition_whose_writer_died_before_its_fingerprint_is_made_again(
     house: Installation,
 ) -> None:
-    table = PARTITION_FINGERPRINT
+    table = house.storage.warehouse.tables.fingerprints
     with house.storage.warehouse.engine.begin() as connection:
         lost = table.c.asset == "calls/call_sentiment", table.c.partition == DAYS[1]
         connection.execute(table.delete().where(*lost))
@@ -182,7 +182,7 @@ def test_a_partition_whose_writer_died_before_its_fingerprint_is_made_again(
 
 
 def test_a_fingerprint_of_other_content_does_not_count(house: Installation) -> None:
-    table = PARTITION_FINGERPRINT
+    table = house.storage.warehouse.tables.fingerprints
     with house.storage.warehouse.engine.begin() as connection:
         other = table.c.asset == "calls/task_summary_week"
         connection.execute(table.update().where(other).values(content="0"))
@@ -192,7 +192,7 @@ def test_a_fingerprint_of_other_content_does_not_count(house: Installation) -> N
 
 
 def test_new_code_is_named_and_left_to_people(house: Installation) -> None:
-    table = PARTITION_FINGERPRINT
+    table = house.storage.warehouse.tables.fingerprints
     with house.storage.warehouse.engine.begin() as connection:
         older = table.c.asset == "calls/call_sentiment"
         connection.execute(table.update().where(older).values(code="0/old"))

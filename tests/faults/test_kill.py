@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copytree
 from threading import Thread
 from typing import Any
 
@@ -14,6 +13,7 @@ from storage_cases import (
     NEW,
     ORDERS,
     Writer,
+    copied,
     day_keys,
     day_orders,
     opened,
@@ -141,9 +141,9 @@ def test_readers_on_the_way_see_the_old_rows_until_the_commit(tmp_path: Path, ca
 @both
 def test_killed_at_every_write_point(tmp_path: Path, case: Case) -> None:
     origin, after = start(tmp_path / "origin", case), case.after(case.new)
-    faultless = case.retry(copytree(origin, tmp_path / "faultless"), case.new)
+    faultless = case.retry(copied(origin, tmp_path / "faultless"), case.new)
     for number, point in enumerate(case.points):
-        root = copytree(origin, tmp_path / str(number))
+        root = copied(origin, tmp_path / str(number))
         assert case.writer_at(root, number).kill() == KILLED
         assert case.content(root) == (after if point.endswith("committed") else case.before)
         assert case.retry(root, case.new) == faultless

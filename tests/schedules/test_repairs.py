@@ -7,7 +7,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cs_resources.fingerprints import PARTITION_FINGERPRINT
 from tests.calls.cases import Installation, turn, write_source
 from tests.schedules.test_sensors import FIRST, MORNING, calls, house_of
 
@@ -103,5 +102,6 @@ def test_new_code_requests_nothing(house: Installation, instance: dg.DagsterInst
         for request in requests:
             run(house, instance, request)
     with house.storage.warehouse.engine.begin() as connection:
-        connection.execute(PARTITION_FINGERPRINT.update().values(code="0/old"))
+        table = house.storage.warehouse.tables.fingerprints
+        connection.execute(table.update().values(code="0/old"))
     assert look(house, instance) == []
