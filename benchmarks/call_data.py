@@ -104,7 +104,8 @@ def _calls_sql(calls: int) -> str:
             FROM drawn
         )
         SELECT 'default' AS tenant_id, call_date, {_uuid("'call' || n")} AS callid,
-            {_uuid("'record' || n")} AS id, {_uuid("'customer' || pair // 16")} AS customer_id,
+            {_uuid("'record' || n")} AS id, 'autodialer_call_record_2025_11' AS source_table,
+            {_uuid("'customer' || pair // 16")} AS customer_id,
             {_uuid("'task' || pair % 16")} AS task_id,
             call_date + to_seconds(second::BIGINT) AS called_at,
             talk_ms, (talk_ms + 5000 + length % 20000)::BIGINT AS total_ms,

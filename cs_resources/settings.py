@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         le=1200,
         description="How many months after its own a monthly table may hold calls.",
     )
+    call_source_connect_timeout_seconds: int = Field(
+        10, ge=1, description="How long the call database may take to accept a connection."
+    )
+    call_source_read_timeout_seconds: int = Field(
+        50, ge=1, description="How long it may then be silent."
+    )
     duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
     quarantine_max_share: float = Field(
