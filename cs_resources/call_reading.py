@@ -67,9 +67,8 @@ class SnapshotRead:
     def _sent(self, query: sa.Select[Any]) -> Iterator[SSCursor]:
         """Send the query; the server streams its rows, which are not held anywhere."""
         compiled = query.compile(dialect=self.connection.dialect)
-        values = compiled.construct_params()
         cursor = SSCursor(self.connection.connection.dbapi_connection)  # type: ignore[arg-type]
-        cursor.execute(str(compiled), [values[name] for name in compiled.positiontup or ()])
+        cursor.execute(str(compiled), dict(compiled.params))
         yield cursor
         cursor.close()
 
