@@ -110,7 +110,8 @@ class CallConnection:
                     connection.invalidate()
                     raise
         except (sa.exc.DBAPIError, MySQLError) as error:
-            raise self._named(error) from error
+            # the message holds the cause, which alone would be shown to the operator
+            raise self._named(error) from None
 
     def _named(self, error: Exception) -> SourceError:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error

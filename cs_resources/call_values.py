@@ -23,6 +23,7 @@ _FITTING: Mapping[str, set[type]] = {
     "instant": {str, datetime, NoneType},
 }
 """Python types that Arrow may convert; it would cut 1.5 to 1 and take 1.5 or bytes for a date."""
+_FIRST_INSTANT = pa.scalar(datetime.fromisoformat("0001-01-01"), _TYPES["instant"])
 INSTANT = "calldate"
 Values: TypeAlias = Sequence[Any] | pa.BinaryArray
 """A column: Python values of any type, or texts from the wire."""
@@ -140,13 +141,20 @@ def midnight(day: date) -> str:
 
 def _convert(values: Values, kind: str) -> pa.Array:
     if isinstance(values, pa.BinaryArray):
-        return values.cast(pa.string()).cast(_TYPES[kind])
+        return _parsed(values.cast(pa.string()), kind)
     types = set(map(type, values))
     if strange := types - _FITTING[kind]:
         raise pa.ArrowTypeError(f"{strange} in a column of kind {kind}")
     if kind == "instant" and str in types:
-        return pa.array(values, pa.string()).cast(_TYPES[kind])
+        return _parsed(pa.array(values, pa.string()), kind)
     return pa.array(values, _TYPES[kind])
+
+
+def _parsed(texts: pa.Array, kind: str) -> pa.Array:
+    found = texts.cast(_TYPES[kind])
+    if kind == "instant" and pc.any(pc.less(found, _FIRST_INSTANT)).as_py():
+        raise pa.ArrowInvalid("a year that Python does not know")
+    return found
 
 
 def _as_python(value: object) -> object:

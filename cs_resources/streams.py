@@ -47,9 +47,9 @@ def with_cause(stream: object) -> Iterator[None]:
     """Raise what a stream's own batches raised, where DuckDB only tells that reading failed."""
     try:
         yield
-    except duckdb.Error as error:
+    except duckdb.Error:
         if isinstance(stream, pa.RecordBatchReader) and (causes := _CAUSES.get(stream)):
-            raise causes[0] from error
+            raise causes[0] from None
         raise
 
 

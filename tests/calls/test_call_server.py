@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from cs_apps.sample_data.calls import write_call_source
 from cs_assets.calls.contracts import CALL_RECORDS_RAW
+from cs_assets.definitions import build_definitions
 from cs_resources import call_reading, call_wire
 from cs_resources.call_schema import COLUMNS
 from cs_resources.call_schema import RECORDS as RECORD_KIND
@@ -23,6 +25,7 @@ from tests.calls.cases import (
     MONDAY,
     TABLE,
     TASK,
+    Installation,
     Row,
     at,
     call_database,
@@ -37,11 +40,17 @@ from tests.calls.server_cases import (
     RECORDS,
     call_server,
     connection,
+    copy_source,
     insert,
     write_server,
 )
 from tests.servers import mariadb_database, on_mariadb
 
+ON_SERVER = settings(
+    max_examples=5,
+    phases=[Phase.explicit, Phase.generate],  # every example makes tables anew
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 NOV_1 = date(2025, 11, 1)
 YEAR = [NOV_1 + timedelta(n) for n in range(390)]
 ODD_TEXTS = [
@@ -128,7 +137,7 @@ EVERY_DATE: list[Row] = [
 ]
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@ON_SERVER
 @example(EVERY_DATE)
 @given(st.lists(odd_rows, max_size=60))
 def test_the_wire_reads_what_pymysql_reads(url: sa.URL, changes: list[Row]) -> None:
@@ -149,7 +158,7 @@ sane_rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@ON_SERVER
 @given(st.lists(sane_rows, max_size=60))
 def test_server_and_file_hold_the_same(url: sa.URL, tmp_path: Path, changes: list[Row]) -> None:
     """Row for row, checksums and signatures included."""
@@ -283,3 +292,17 @@ def test_an_abandoned_stream_leaves_nothing_open(url: sa.URL) -> None:
     stream.read_next_batch()
     del stream
     on_mariadb(url, f"DROP TABLE {TABLE}")  # would wait for an open transaction
+
+
+def test_the_graph_publishes_the_same_from_server_and_file(url: sa.URL, tmp_path: Path) -> None:
+    """The sample with all its defects, from the call database to the marts, hash for hash."""
+    first, last = date(2025, 11, 28), date(2025, 12, 2)
+    file = Installation(tmp_path / "file", first, last)
+    write_call_source(file.source, start=first, end=last, calls_per_month=3_000)
+    copy_source(file.source, url)
+    server = Installation(tmp_path / "server", first, last)
+    database = call_server(url, history_start=first)
+    server.definitions = build_definitions(server.settings, server.storage, database)
+    assert file.run("calls", first, last) == server.run("calls", first, last) == ""
+    assert server.hashes() == file.hashes()
+    assert len(server.rows("call_turns_raw")) > 0
