@@ -37,11 +37,12 @@ class PrivateMariaDB:
     def start(self) -> None:
         """Start it and wait until it answers; the port stays the same."""
         self.port = self.port or _free_port()
-        self.process = subprocess.Popen(
-            [*self._command("mariadbd"), f"--port={self.port}"],
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "log").open("ab"),
-        )
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self._command("mariadbd"), f"--port={self.port}"],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
         wait_until(lambda: mariadb_answers(self.url), "the private MariaDB answers")
 
     def kill(self) -> None:

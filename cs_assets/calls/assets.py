@@ -87,7 +87,10 @@ def _call_turns_raw(day: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """Read the dialogue turns of the days' calls and number them within each dialogue."""
         source: CallDatabase = context.resources.call_database
         stager: Stager = context.resources.storage.stager
-        stream = source.turns(step_days(context), CALL_TURNS_RAW.schema.to_pyarrow())
+        wanted = step_days(context)
+        lake: Lake = context.resources.storage.lake
+        source.require_tables(lake.distinct(CALL_RECORDS_RAW, "source_table"), wanted)
+        stream = source.turns(wanted, CALL_TURNS_RAW.schema.to_pyarrow())
         turns = stager.held(stream, CALL_TURNS_RAW)
         return Result(numbered(turns), figures=figures_by_day(unreadable(turns)))
 
