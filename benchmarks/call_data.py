@@ -67,7 +67,7 @@ def make(calls: int, folder: Path) -> None:
     with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
         connection.execute("SET enable_progress_bar = false")
         for path, query in (
-            (made, _calls_sql(calls)),
+            (made, calls_sql(calls)),
             (source(folder, SENTIMENT), _sentiment_sql(made)),
         ):
             connection.execute(
@@ -80,7 +80,7 @@ def _uuid(text: str) -> str:
     return f"md5({text})::UUID::VARCHAR"
 
 
-def _calls_sql(calls: int) -> str:
+def calls_sql(calls: int) -> str:
     """Return calls in the columns of `call_records_clean`.
 
     A call falls on one of nearly ten times as many pairs of customer and task as there are calls:
@@ -104,7 +104,8 @@ def _calls_sql(calls: int) -> str:
             FROM drawn
         )
         SELECT 'default' AS tenant_id, call_date, {_uuid("'call' || n")} AS callid,
-            {_uuid("'record' || n")} AS id, {_uuid("'customer' || pair // 16")} AS customer_id,
+            {_uuid("'record' || n")} AS id, 'autodialer_call_record_2025_11' AS source_table,
+            {_uuid("'customer' || pair // 16")} AS customer_id,
             {_uuid("'task' || pair % 16")} AS task_id,
             call_date + to_seconds(second::BIGINT) AS called_at,
             talk_ms, (talk_ms + 5000 + length % 20000)::BIGINT AS total_ms,

@@ -105,7 +105,7 @@ def write_sentiment(folder: Path, memory_limit: str) -> None:
     place = storage(folder, memory_limit)
     place.begin("sentiment", [(SENTIMENT, DAYS)])
     staged = place.stager.stage(Result(stream(source(folder, SENTIMENT))), SENTIMENT, DAYS)
-    _require(not staged.failures, f"the contract: {staged.failures}")
+    require(not staged.failures, f"the contract: {staged.failures}")
     place.publish("sentiment", staged, _WRITER)
 
 
@@ -115,18 +115,18 @@ def write_calls(folder: Path, memory_limit: str) -> Outcome:
     shutil.rmtree(place.lake.uri(CALLS), ignore_errors=True)
     made = source(folder, CALLS)
     place.begin("calls", [(CALLS, DAYS)])
-    with _watched() as watch:
+    with watched() as watch:
         watch.start("read the stream alone")
         calls = sum(batch.num_rows for batch in stream(made))
         watch.laps, alone = [], watch.stop()[:1]
         watch.start("stage")
         staged = place.stager.stage(Result(stream(made)), CALLS, DAYS)
-        _require(not staged.failures, f"the contract: {staged.failures}")
+        require(not staged.failures, f"the contract: {staged.failures}")
         watch.start("publish")
         place.publish("calls", staged, _WRITER)
         laps = watch.stop()
     inventory = place.inventory(CALLS, DAYS)
-    _require(inventory.partitions == len(DAYS) and inventory.rows == calls, "calls in the lake")
+    require(inventory.partitions == len(DAYS) and inventory.rows == calls, "calls in the lake")
     return [*alone, *laps], inventory.content_hash
 
 
@@ -137,23 +137,23 @@ def write_mart(folder: Path, memory_limit: str) -> Outcome:
     place = storage(folder, memory_limit)
     key = MONTH.partition_key
     place.begin("mart", [(SNAPSHOT, [key])])
-    with _watched() as watch:
+    with watched() as watch:
         watch.start("stage")
         expected = rows_by_period(place.lake.read(CALLS, DAYS), month())
         total = ExpectedTotal("calls are conserved", expected, column="total_calls")
         result = Result(_snapshot(place), totals=(total,))
         staged = place.stager.stage(result, SNAPSHOT, [key])
-        _require(not staged.failures, f"the contract: {staged.failures}")
+        require(not staged.failures, f"the contract: {staged.failures}")
         watch.start("publish")
         place.publish("mart", staged, _WRITER)
         laps = watch.stop()
     counted = place.warehouse.total(SNAPSHOT, "total_calls", key)
-    _require(counted == expected[key], "calls in the warehouse")
+    require(counted == expected[key], "calls in the warehouse")
     return laps, place.inventory(SNAPSHOT, [key]).content_hash
 
 
 @contextmanager
-def _watched() -> Iterator[Stopwatch]:
+def watched() -> Iterator[Stopwatch]:
     """Begin the lap `audit` when a staged file is written and its audit is asked for."""
     watch = Stopwatch()
 
@@ -182,6 +182,7 @@ def _fingerprint(place: Storage) -> str:
     return f"{rows:,} {hashes}"
 
 
-def _require(holds: bool, what: str) -> None:
+def require(holds: bool, what: str) -> None:
+    """Raise RuntimeError if what was measured is not what was meant."""
     if not holds:
         raise RuntimeError(f"the measured work is wrong: {what}")

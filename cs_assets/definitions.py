@@ -140,6 +140,8 @@ def call_database_of(settings: Settings) -> CallDatabase:
         suffix=settings.call_source_table_suffix,
         lookback_months=settings.call_source_lookback_months,
         names=settings.call_source_names,
+        connect_timeout=settings.call_source_connect_timeout_seconds,
+        read_timeout=settings.call_source_read_timeout_seconds,
     )
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from cs_resources.call_connection import CallConnection
 from cs_resources.call_schema import COLUMNS, DECLARED, DETAILS, RECORDS
 from cs_resources.call_values import midnight
 from cs_resources.errors import SourceError
@@ -33,7 +33,8 @@ class CallCatalog:
     """Knows the tables of a read-only call database.
 
     `names` maps the usual table names and `table.column` names to those of this installation;
-    `suffix` is that of the one pair of tables in an installation with layout `single`.
+    `suffix` is that of the one pair of tables in an installation with layout `single`; time limits
+    are in seconds.
     """
 
     url: sa.URL
@@ -43,49 +44,38 @@ class CallCatalog:
     suffix: str = ""
     lookback_months: int = 12
     names: Mapping[str, str] = field(default_factory=dict)
+    connect_timeout: int = 10
+    read_timeout: int = 50
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @cached_property
-    def engine(self) -> sa.Engine:
-        """The connection pool; raises SourceError when there is nothing to connect to."""
-        database = self.url.database
-        if self.url.get_backend_name() == "sqlite" and database and not _is_file(database):
-            raise SourceError(
-                f"CALL_SOURCE_URL: there is no file {database}. Give the URL of your call "
-                "database, or make the sample with `cs sample-data`."
-            )
-        try:
-            if self.url.get_backend_name() == "sqlite":
-                # a file that was replaced is opened anew
-                return sa.create_engine(self.url, poolclass=sa.NullPool)
-            return sa.create_engine(self.url, pool_pre_ping=True)
-        except (ImportError, sa.exc.ArgumentError) as error:
-            raise SourceError(
-                f"CALL_SOURCE_URL: no driver for {self.url.drivername} ({error}); give a URL that "
-                "begins with mysql+pymysql:// or sqlite:///."
-            ) from error
+    def connection(self) -> CallConnection:
+        """How the database is reached."""
+        return CallConnection(self.url, self.connect_timeout, self.read_timeout)
 
     def tables(self, first: date, last: date) -> list[CallTables]:
         """Return the tables that can hold calls of these days, oldest first, columns checked.
 
         A month without a table is no error. Raises SourceError naming a table or column.
         """
-        found = self._table_names()
-        if self.layout == "single":
-            pairs = [self._pair(self.suffix, None)]
-        else:
-            pairs = [self._pair(f"{month:%Y_%m}", month) for month in self._months(found)]
-            oldest = self._oldest_month(first)
-            pairs = [pair for pair in pairs if pair.month and oldest <= pair.month <= last]
-        for pair in pairs:
-            for table, kind in ((pair.records, RECORDS), (pair.details, DETAILS)):
-                if table not in found:
-                    raise SourceError(
-                        f"the call database has no table {table}; it has "
-                        f"{', '.join(sorted(found)) or 'no table at all'}. See CALL_SOURCE_LAYOUT, "
-                        "CALL_SOURCE_TABLE_SUFFIX and CALL_SOURCE_NAMES."
-                    )
-                self._check_columns(table, kind)
+        with self.connection.opened() as connection:
+            inspector = sa.inspect(connection)
+            found = set(inspector.get_table_names())
+            if self.layout == "single":
+                pairs = [self._pair(self.suffix, None)]
+            else:
+                pairs = [self._pair(f"{month:%Y_%m}", month) for month in self._months(found)]
+                oldest = self._oldest_month(first)
+                pairs = [pair for pair in pairs if pair.month and oldest <= pair.month <= last]
+            for pair in pairs:
+                for table, kind in ((pair.records, RECORDS), (pair.details, DETAILS)):
+                    if table not in found:
+                        raise SourceError(
+                            f"the call database has no table {table}; it has "
+                            f"{', '.join(sorted(found)) or 'no table at all'}. See "
+                            "CALL_SOURCE_LAYOUT, CALL_SOURCE_TABLE_SUFFIX and CALL_SOURCE_NAMES."
+                        )
+                    self._check_columns(inspector, table, kind)
         return pairs
 
     def months_without_table(self, first: date, last: date) -> list[str]:
@@ -166,18 +156,11 @@ class CallCatalog:
         return self.names.get(f"{kind}.{column}", column)
 
     def _table_names(self) -> set[str]:
-        try:
-            return set(sa.inspect(self.engine).get_table_names())
-        except sa.exc.DatabaseError as error:
-            raise SourceError(
-                f"CALL_SOURCE_URL: {self.url.render_as_string()} cannot be read as a database: "
-                f"{error.orig}"
-            ) from error
+        with self.connection.opened() as connection:
+            return set(sa.inspect(connection).get_table_names())
 
-    def _check_columns(self, table: str, kind: str) -> None:
-        have = {
-            column["name"]: column["type"] for column in sa.inspect(self.engine).get_columns(table)
-        }
+    def _check_columns(self, inspector: sa.Inspector, table: str, kind: str) -> None:
+        have = {column["name"]: column["type"] for column in inspector.get_columns(table)}
         for column, expected in COLUMNS[kind].items():
             name = self._name_of_column(kind, column)
             if name not in have:
@@ -190,10 +173,6 @@ class CallCatalog:
                     f"column {name} of table {table} is declared {have[name]}, expected "
                     f"{expected}. Restore its type, or name another column in CALL_SOURCE_NAMES."
                 )
-
-
-def _is_file(database: str) -> bool:
-    return Path(database).is_file()
 
 
 def _add_months(day: date, months: int) -> date:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from types import NoneType
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +23,10 @@ _FITTING: Mapping[str, set[type]] = {
     "instant": {str, datetime, NoneType},
 }
 """Python types that Arrow may convert; it would cut 1.5 to 1 and take 1.5 or bytes for a date."""
+_FIRST_INSTANT = pa.scalar(datetime.fromisoformat("0001-01-01"), _TYPES["instant"])
 INSTANT = "calldate"
+Values: TypeAlias = Sequence[Any] | pa.BinaryArray
+"""A column: Python values of any type, or texts from the wire."""
 _UNFIT = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
@@ -38,8 +41,8 @@ class Placing:
     high: date
     undated: date
 
-    def call_dates(self, instants: pa.Array, values: Sequence[Any]) -> pa.Array:
-        """Return each row's day from its converted calldate and the driver's own value."""
+    def call_dates(self, instants: pa.Array, values: Values) -> pa.Array:
+        """Return each row's day from its converted calldate and the source's own value."""
         dates = instants.cast(pa.date32())
         first, last = max(self.days[0], self.low), min(self.days[-1], self.high - timedelta(days=1))
         inside = pc.and_(
@@ -49,7 +52,9 @@ class Placing:
             return dates
         keys = [midnight(day) for day in self.days]
         low, high = midnight(self.low), midnight(self.high)
-        return pa.array([self._place(value, keys, low, high) for value in values], pa.date32())
+        return pa.array(
+            [self._place(_as_python(value), keys, low, high) for value in values], pa.date32()
+        )
 
     def place(self, value: object) -> date:
         """Return the day of one of the driver's values."""
@@ -71,38 +76,59 @@ class RowReader:
     kinds: Mapping[str, str]
     placing: Placing | None = None
 
-    def batch(self, rows: Sequence[Any], constants: Mapping[str, object]) -> pa.RecordBatch:
-        """Return the rows plus `call_date`, `unreadable` (JSON or null) and the constants."""
-        values = list(zip(*rows, strict=True)) or [()] * len(self.kinds)
+    def batch(self, values: Sequence[Values], constants: Mapping[str, object]) -> pa.RecordBatch:
+        """Return the rows plus `call_date`, `unreadable` (JSON or null) and the constants.
+
+        `values` holds the columns in the order of `kinds`; without any row it may be empty.
+        """
+        values = values or [()] * len(self.kinds)
+        rows = len(values[0])
         unreadable: dict[int, dict[str, str]] = {}
         columns: dict[str, pa.Array] = {}
         for (name, kind), column in zip(self.kinds.items(), values, strict=True):
-            columns[name] = self._column(name, kind, column, unreadable)
+            found = [pa.nulls(0, _TYPES[kind]), *_readable(name, kind, column, 0, unreadable)]
+            columns[name] = found[1] if len(found) == 2 else pa.concat_arrays(found)
         if self.placing:
             calldates = values[list(self.kinds).index(INSTANT)]
             columns["call_date"] = self.placing.call_dates(columns[INSTANT], calldates)
             columns["unreadable"] = pa.array(
-                [_json(unreadable[row]) if row in unreadable else None for row in range(len(rows))],
+                [_json(unreadable[row]) if row in unreadable else None for row in range(rows)],
                 pa.string(),
             )
         for name, value in constants.items():
-            columns[name] = pa.repeat(pa.scalar(value), len(rows))
+            columns[name] = pa.repeat(pa.scalar(value), rows)
         return pa.RecordBatch.from_pydict(columns)
 
-    def _column(
-        self, name: str, kind: str, values: Sequence[Any], unreadable: dict[int, dict[str, str]]
-    ) -> pa.Array:
-        try:
-            return _convert(values, kind)
-        except _UNFIT:
-            readable: list[Any] = []
-            for row, value in enumerate(values):
-                try:
-                    readable.append(_convert([_as_text(value, kind)], kind)[0])
-                except _UNFIT:
-                    unreadable.setdefault(row, {})[name] = str(value)
-                    readable.append(None)
-            return pa.array(readable, _TYPES[kind])
+
+def transposed(rows: Sequence[Any]) -> list[Values]:
+    """Return rows as columns."""
+    return list(zip(*rows, strict=True))
+
+
+def _readable(
+    name: str, kind: str, values: Values, first: int, unreadable: dict[int, dict[str, str]]
+) -> list[pa.Array]:
+    """Convert what can be, note the rest by its row; `first` is the row of the first value.
+
+    Halves that do not convert are halved again: what is odd is found without trying every value.
+    """
+    try:
+        return [_convert(values, kind)]
+    except _UNFIT:
+        if (middle := len(values) // 2) == 0:
+            return [_single(name, kind, _as_python(values[0]), first, unreadable)]
+    ahead = _readable(name, kind, values[:middle], first, unreadable)
+    return ahead + _readable(name, kind, values[middle:], first + middle, unreadable)
+
+
+def _single(
+    name: str, kind: str, value: object, row: int, unreadable: dict[int, dict[str, str]]
+) -> pa.Array:
+    try:
+        return _convert([_as_text(value, kind)], kind)
+    except _UNFIT:
+        unreadable.setdefault(row, {})[name] = str(value)
+        return pa.nulls(1, _TYPES[kind])
 
 
 def midnight(day: date) -> str:
@@ -113,13 +139,33 @@ def midnight(day: date) -> str:
     return day.isoformat()
 
 
-def _convert(values: Sequence[Any], kind: str) -> pa.Array:
+def _convert(values: Values, kind: str) -> pa.Array:
+    if isinstance(values, pa.BinaryArray):
+        return _parsed(values.cast(pa.string()), kind)
     types = set(map(type, values))
     if strange := types - _FITTING[kind]:
         raise pa.ArrowTypeError(f"{strange} in a column of kind {kind}")
     if kind == "instant" and str in types:
-        return pa.array(values, pa.string()).cast(_TYPES[kind])
+        return _parsed(pa.array(values, pa.string()), kind)
     return pa.array(values, _TYPES[kind])
+
+
+def _parsed(texts: pa.Array, kind: str) -> pa.Array:
+    found = texts.cast(_TYPES[kind])
+    if kind == "instant" and pc.any(pc.less(found, _FIRST_INSTANT)).as_py():
+        raise pa.ArrowInvalid("a year that Python does not know")
+    return found
+
+
+def _as_python(value: object) -> object:
+    """Return the text of a value from the wire, or its bytes if they are no text."""
+    if not isinstance(value, pa.BinaryScalar):
+        return value
+    data: bytes | None = value.as_py()
+    try:
+        return data if data is None else data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _as_text(value: object, kind: str) -> object:

@@ -34,3 +34,7 @@ class DiskFullError(PlatformError):
 
 class SourceError(PlatformError):
     """A source cannot be read as the settings say."""
+
+
+class SourceUnavailableError(SourceError):
+    """A source did not answer to the end, or changed while it was read; a rerun may help."""

@@ -9,7 +9,7 @@ import dagster as dg
 import sqlalchemy as sa
 from deltalake.exceptions import CommitFailedError
 
-from cs_resources.errors import PlatformError, StaleWriterError
+from cs_resources.errors import PlatformError, SourceUnavailableError, StaleWriterError
 
 RETRY = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL
@@ -19,6 +19,8 @@ RETRY = dg.RetryPolicy(
 
 def may_pass(error: BaseException) -> bool:
     """Say whether a rerun alone may help: lost connections, locks, time-outs do pass."""
+    if isinstance(error, SourceUnavailableError):
+        return True
     if isinstance(error, PlatformError):
         return False
     if isinstance(error, sa.exc.DBAPIError):

@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     dagster_retention_days: int = Field(
         90, ge=1, description="How many days the log of a finished run is kept."
     )
+    call_source_connect_timeout_seconds: int = Field(
+        10, ge=1, description="How long the call database may take to accept a connection."
+    )
+    call_source_read_timeout_seconds: int = Field(
+        50, ge=1, description="How long it may then be silent."
+    )
     duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
     lake_retention_days: int = Field(

@@ -39,6 +39,7 @@ from cs_resources.conform import conform
 from cs_resources.disk import room_in
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import ContractError
+from cs_resources.streams import with_cause
 
 Rows = list[dict[str, Any]]
 _MEMORY = "memory"
@@ -173,7 +174,7 @@ class Stager:
                 "an asset returns an ibis.Table, a pandas.DataFrame or a "
                 f"pyarrow.RecordBatchReader, not {type(table).__name__}"
             )
-        with self.session.backend.con.cursor() as cursor:
+        with self.session.backend.con.cursor() as cursor, with_cause(table):
             cursor.register(_MEMORY, data)
             yield cursor, ibis.table(ibis.Schema.from_pyarrow(schema), name=_MEMORY)
 

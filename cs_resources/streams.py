@@ -1,15 +1,20 @@
 """Tables as streams of record batches.
 
-Belongs here: reading rows from DuckDB batch by batch. Must not: knowing which rows.
+Belongs here: reading rows from DuckDB batch by batch, streams that remember why they broke off.
+Must not: knowing which rows.
 
 A connection of DuckDB has one result: the next statement, be it only that a temporary table is
 dropped, ends a stream that is still being read, without an error. So every stream has a DuckDB of
 its own.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
+import duckdb
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -17,6 +22,35 @@ from cs_resources.duckdb_session import DuckDBSession
 
 _SCAN_MEMORY = "512MB"
 """Enough to read files from front to end; the process's own session takes its own on top."""
+
+_CAUSES: WeakKeyDictionary[pa.RecordBatchReader, list[Exception]] = WeakKeyDictionary()
+
+
+def reader(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
+    """Return batches as a stream; what they raise is raised by whoever reads `with_cause`."""
+    causes: list[Exception] = []
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except Exception as error:
+            causes.append(error)
+            raise
+
+    made = pa.RecordBatchReader.from_batches(schema, watched())
+    _CAUSES[made] = causes
+    return made
+
+
+@contextmanager
+def with_cause(stream: object) -> Iterator[None]:
+    """Raise what a stream's own batches raised, where DuckDB only tells that reading failed."""
+    try:
+        yield
+    except duckdb.Error:
+        if isinstance(stream, pa.RecordBatchReader) and (causes := _CAUSES.get(stream)):
+            raise causes[0] from None
+        raise
 
 
 def aside(session: DuckDBSession) -> DuckDBSession:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from cs_assets.contracts import Contract
 from cs_resources.sql_dialects import Dialect
+from cs_resources.streams import reader
 
 _READ_ROWS = 50_000
 
@@ -26,7 +27,7 @@ def stream_rows(
     published may have been replaced since the stream was made.
     """
     schema = pa.schema([field.with_nullable(True) for field in contract.schema.to_pyarrow()])
-    return pa.RecordBatchReader.from_batches(schema, _batches(dialect, engine, query, schema))
+    return reader(schema, _batches(dialect, engine, query, schema))
 
 
 def _batches(

@@ -14,8 +14,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from cs_assets.calendar import Calendar, Grain, current_period
-from cs_assets.calls.contracts import CALL_RECORDS_QUARANTINE, CALL_RECORDS_RAW
-from cs_resources.call_database import CallDatabase, DaySignature
+from cs_assets.calls.contracts import CALL_RECORDS_QUARANTINE, CALL_RECORDS_RAW, CALL_TURNS_RAW
+from cs_assets.contracts import Contract
+from cs_resources.call_database import CallDatabase, DaySignature, mixed
 from cs_resources.errors import PlatformError
 from cs_resources.storage import Storage
 from cs_schedules.jobs import DAYS
@@ -41,9 +42,9 @@ def source_sensor(
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=status.RUNNING if timetable.is_enabled else status.STOPPED,
         required_resource_keys={"storage", "call_database", "clock"},
-        description="Compares each recent day of the call database with what was loaded (rows, "
-        "durations, talk time) and requests the days that differ, and days with quarantined rows "
-        "whose task is known by now.",
+        description="Compares each recent day of the call database with what was loaded (a "
+        "checksum over all values of records and turns) and requests the days that differ, and "
+        "days with quarantined rows whose task is known by now.",
     )
     def look(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.resources.clock()
@@ -116,15 +117,26 @@ def curable_days(storage: Storage, tasks: set[str], days: Iterable[date]) -> set
 
 
 def _loaded_signatures(storage: Storage, keys: list[str]) -> dict[date, DaySignature]:
+    found = {
+        day: DaySignature(*held)
+        for day, held in _checksums(storage, CALL_RECORDS_RAW, keys).items()
+    }
+    turns = _checksums(
+        storage, CALL_TURNS_RAW, sorted(storage.lake.published(CALL_TURNS_RAW, keys))
+    )
+    for day, held in turns.items():
+        found[day] = found.get(day, DaySignature()) + DaySignature(0, 0, *held)
+    return found
+
+
+def _checksums(storage: Storage, contract: Contract, keys: list[str]) -> dict[date, list[int]]:
+    """Return of each day with rows how many there are, and the sum of their mixed checksums."""
     if not keys:
         return {}
-    rows = storage.lake.read(CALL_RECORDS_RAW, keys)
+    rows = storage.lake.read(contract, keys)
     sums = rows.group_by("call_date").agg(
-        rows=rows.count(),
-        duration=rows.duration.sum().fill_null(0).cast("int64"),
-        talk=rows.bill.sum().fill_null(0).cast("int64"),
+        rows=rows.count(), checksum=mixed(rows.row_checksum).sum().cast("int64")
     )
     return {
-        row["call_date"]: DaySignature(row["rows"], row["duration"], row["talk"])
-        for row in sums.to_pyarrow().to_pylist()
+        row["call_date"]: [row["rows"], row["checksum"]] for row in sums.to_pyarrow().to_pylist()
     }

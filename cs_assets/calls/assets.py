@@ -21,7 +21,7 @@ from cs_assets.calls.contracts import (
 from cs_assets.calls.mart_assets import period_assets
 from cs_assets.calls.said_assets import said_assets
 from cs_assets.calls.sentiment import Rules
-from cs_assets.calls.turns import numbered
+from cs_assets.calls.turns import numbered, unreadable
 from cs_assets.quarantine import QuarantineLimit, counted_by_reason
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_day, figures_by_day, step_days, with_days_before, zeros
@@ -87,8 +87,12 @@ def _call_turns_raw(day: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """Read the dialogue turns of the days' calls and number them within each dialogue."""
         source: CallDatabase = context.resources.call_database
         stager: Stager = context.resources.storage.stager
-        stream = source.turns(step_days(context), CALL_TURNS_RAW.schema.to_pyarrow())
-        return Result(numbered(stager.held(stream, CALL_TURNS_RAW)))
+        wanted = step_days(context)
+        lake: Lake = context.resources.storage.lake
+        source.require_tables(lake.distinct(CALL_RECORDS_RAW, "source_table"), wanted)
+        stream = source.turns(wanted, CALL_TURNS_RAW.schema.to_pyarrow())
+        turns = stager.held(stream, CALL_TURNS_RAW)
+        return Result(numbered(turns), figures=figures_by_day(unreadable(turns)))
 
     return call_turns_raw
 

@@ -31,7 +31,7 @@ _TIES = (
     "intention_results",
 )
 """Decide between records that a source without primary keys holds twice under one id."""
-_NOT_IN_RECORD = {"tenant_id", "call_date", "source_table", "extracted_at"}
+_NOT_IN_RECORD = {"tenant_id", "call_date", "source_table", "row_checksum", "extracted_at"}
 
 
 def judge(records: ir.Table, tasks: ir.Table) -> ir.Table:
@@ -73,6 +73,7 @@ def clean(judged: ir.Table, turns: ir.Table) -> ir.Table:
         call_date=kept.call_date,
         callid=kept.callid,
         id=kept.id,
+        source_table=kept.source_table,
         customer_id=kept.customer_id,
         task_id=kept.task_id,
         called_at=kept.calldate,

@@ -15,6 +15,19 @@ EXTRACTED_AT = Column(
     "extracted_at", "timestamp(6)", "When the row was read, UTC.", is_provenance=True
 )
 SOURCE_TABLE = Column("source_table", "string", "Table of the call database that held the row.")
+UNREADABLE = Column(
+    "unreadable",
+    "string",
+    "JSON of values that are not of their column's type; null where all could be read.",
+    nullable=True,
+    is_personal=True,
+)
+ROW_CHECKSUM = Column(
+    "row_checksum",
+    "int64",
+    "CRC-32 of the row's values as the call database holds them, by which changes are noticed.",
+    is_provenance=True,
+)
 CALL_DATE = Column("call_date", "date", "Day of the call in the installation's time zone.")
 
 CALL_TASKS = Contract(
@@ -57,14 +70,9 @@ CALL_RECORDS_RAW = Contract(
         Column("rounds", "int64", "Dialogue turns counted by the dialler.", nullable=True),
         Column("hangup_disposition", "int64", "1 robot, 2 customer.", nullable=True),
         Column("intention_results", "string", "Intention grade.", nullable=True),
-        Column(
-            "unreadable",
-            "string",
-            "JSON of values that are not of their column's type; null where all could be read.",
-            nullable=True,
-            is_personal=True,
-        ),
+        UNREADABLE,
         SOURCE_TABLE,
+        ROW_CHECKSUM,
         EXTRACTED_AT,
     ),
 )
@@ -87,7 +95,9 @@ CALL_TURNS_RAW = Contract(
         Column("sequence", "int64", "Position of the turn in its dialogue, from 1.", minimum=1),
         Column("question", "string", "What the customer said.", nullable=True, is_personal=True),
         Column("answer_content", "string", "What the robot said.", nullable=True, is_personal=True),
+        UNREADABLE,
         SOURCE_TABLE,
+        ROW_CHECKSUM,
         EXTRACTED_AT,
     ),
 )
@@ -123,6 +133,7 @@ CALL_RECORDS_CLEAN = Contract(
         CALL_DATE,
         Column("callid", "string", "Call id."),
         Column("id", "string", "Record id of the call.", source="autodialer_call_record.id"),
+        SOURCE_TABLE,
         Column("customer_id", "string", "Called customer: the subject of the portrait."),
         Column("task_id", "string", "Task of the call."),
         Column("called_at", "timestamp(6)", "When the call was placed, local time."),

@@ -59,7 +59,7 @@ def dialogues(calls: ir.Table, turns: ir.Table) -> ir.Table:
     `said` holds the customer's utterances in order, null where nothing was understood.
     """
     talked = calls.filter(calls.is_connected & (calls.dialogue_turns > 0))
-    spoken = turns.group_by(["tenant_id", "call_date", "record_id"]).agg(
+    spoken = turns.group_by(["tenant_id", "call_date", "source_table", "record_id"]).agg(
         said=turns.question.collect(order_by=turns.sequence, include_null=True)
     )
     joined = talked.left_join(
@@ -67,6 +67,8 @@ def dialogues(calls: ir.Table, turns: ir.Table) -> ir.Table:
         [
             talked.tenant_id == spoken.tenant_id,
             talked.call_date == spoken.call_date,
+            # two monthly tables may hold the same id
+            talked.source_table == spoken.source_table,
             talked.id == spoken.record_id,
         ],
     )

@@ -18,3 +18,8 @@ def numbered(turns: ir.Table) -> ir.Table:
         order_by=["sequence", "callid", "question", "answer_content"],
     )
     return turns.mutate(sequence=ibis.row_number().over(dialogue) + 1)
+
+
+def unreadable(turns: ir.Table) -> ir.Table:
+    """Count per day the turns with a value that is not of its column's type."""
+    return turns.group_by("call_date").agg(unreadable_turns=turns.unreadable.count())

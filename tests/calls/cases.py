@@ -116,6 +116,7 @@ def raw(number: int = 1, **changes: Any) -> Row:
         "calldate": NOON,
         "unreadable": None,
         "source_table": TABLE,
+        "row_checksum": number,
         "extracted_at": at("2025-12-01"),
     }
     return record(number) | read | changes
@@ -140,6 +141,7 @@ def call(number: int = 1, called_at: str = "2025-11-24 10:00:00", **changes: Any
         "call_date": instant.date(),
         "callid": f"k{number:04}",
         "id": f"r{number:04}",
+        "source_table": TABLE,
         "customer_id": "c1",
         "task_id": "t1",
         "called_at": instant,

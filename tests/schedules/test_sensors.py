@@ -60,7 +60,7 @@ def test_an_unchanged_source_asks_for_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"duration": 11_000}, {"bill": 4_001}, {"calldate": "2025-11-23 09:00:00"}]
+    "changes", [{"duration": 11_000}, {"customer_id": "c2"}, {"calldate": "2025-11-23 09:00:00"}]
 )
 def test_a_changed_row_asks_for_exactly_its_days(tmp_path: Path, changes: dict[str, Any]) -> None:
     house = house_of(tmp_path, calls())
@@ -77,6 +77,16 @@ def test_a_late_row_is_asked_for_once(tmp_path: Path) -> None:
     assert first.run_key == again.run_key
     assert spans([first]) == [("2025-11-20", "2025-11-20")]
     assert house.run("calls", date(2025, 11, 20)) == ""
+    assert look(house) == []
+
+
+def test_a_late_turn_asks_for_its_day(tmp_path: Path) -> None:
+    house = house_of(tmp_path, calls())
+    write_source(
+        house.source, {"_2025_11": calls()}, {"_2025_11": [turn("r20", 1), turn("r22", 1)]}
+    )
+    assert spans(look(house)) == [("2025-11-22", "2025-11-22")]
+    assert house.run("calls", date(2025, 11, 22)) == ""
     assert look(house) == []
 
 
