@@ -47,6 +47,36 @@ def stale(
 
 @care.command()
 @reported
+def restatements(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day (UTC); default: a week ago.")
+    ] = None,
+) -> None:
+    """List published partitions that were replaced by other content, newest first."""
+    first = since.replace(tzinfo=UTC) if since else datetime.now(UTC) - timedelta(days=7)
+    found = storage_of(load_settings(), CONTRACTS).restatements(first)
+    if not found:
+        console.print(f"Nothing was restated since {first:%Y-%m-%d %H:%M} UTC.")
+        return
+    table = Table(title=f"Restated since {first:%Y-%m-%d %H:%M} UTC", title_justify="left")
+    for heading in ("at (UTC)", "asset", "partition", "rows", "what moved", "run"):
+        table.add_column(heading, overflow="fold")
+    for item in found:
+        moved = [f"{n} {old:,} → {new:,}" for n, (old, new) in item.headline.items() if old != new]
+        old_rows = "?" if item.old_rows is None else f"{item.old_rows:,}"
+        table.add_row(
+            f"{item.restated_at:%Y-%m-%d %H:%M:%S}",
+            item.asset,
+            item.partition,
+            f"{old_rows} → {item.new_rows:,}",
+            ", ".join(moved),
+            item.run_id[:8],
+        )
+    console.print(table)
+
+
+@care.command()
+@reported
 def prepare() -> None:
     """Make the home and Dagster's storage, or bring them to the installed version."""
     settings = load_settings()

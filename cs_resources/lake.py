@@ -41,14 +41,13 @@ from cs_resources.lake_commits import (
     staged_rows,
 )
 from cs_resources.lake_history import (
-    Restatement,
     removed_text,
     restatements,
     version_at,
 )
 from cs_resources.staging import Staged
 from cs_resources.streams import aside, stream
-from cs_resources.writing import Provenance, Ticket, missing_text
+from cs_resources.writing import Provenance, Restatement, Ticket, missing_text
 
 _TABLE_OPTIONS = {
     # the log is the record of what was known when: only `lake_maintenance` shortens it

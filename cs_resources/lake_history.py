@@ -4,33 +4,15 @@ Belongs here: reading commits back. Must not: writing them, reading rows.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from cs_resources.delta_log import DeltaLog
 from cs_resources.errors import RemovedVersionError
+from cs_resources.writing import Restatement
 
 RESTATED, PARTITIONS = "restated", "partitions"
 """Names under which a commit tells which partitions changed, and what it published."""
-
-
-@dataclass(frozen=True)
-class Restatement:
-    """A published partition that was replaced by other content.
-
-    `old_hash` and `old_rows` are None where maintenance had already removed the commit that
-    published the old content.
-    """
-
-    partition: str
-    at: datetime
-    version: int
-    run_id: str
-    old_hash: str | None
-    new_hash: str
-    old_rows: int | None
-    new_rows: int
 
 
 def restated(
@@ -70,7 +52,15 @@ def restatements(log: DeltaLog, since: datetime | None, name: str) -> list[Resta
         run_id = commit.info.get("run_id", "")
         facts = commit.detail(RESTATED)
         found += [
-            Restatement(partition=key, at=commit.at, version=commit.version, run_id=run_id, **fact)
+            Restatement(
+                asset=name,
+                partition=key,
+                restated_at=commit.at,
+                run_id=run_id,
+                old_version=None,
+                new_version=commit.version,
+                **fact,
+            )
             for key, fact in sorted(facts.items(), reverse=True)
         ]
     return found[::-1]

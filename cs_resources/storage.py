@@ -7,6 +7,7 @@ Must not: SQL, Delta, Dagster events.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from cs_resources.timeouts import DEFAULT, Timeouts
 from cs_resources.warehouse import Warehouse
 from cs_resources.warehouse_migrations import Migrator
 from cs_resources.warehouse_tables import WarehouseTables
-from cs_resources.writing import Provenance, Ticket, version_number
+from cs_resources.writing import Provenance, Restatement, Ticket, version_number
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,15 @@ class Storage:
         text = "".join(f"{key}={hashes[key]};" for key in sorted(hashes))
         digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         return Inventory(contract, len(hashes), rows, digest)
+
+    def restatements(self, since: datetime) -> list[Restatement]:
+        """Return what was replaced by other content since an instant, newest first."""
+        found = [
+            restatement
+            for contract in self.contracts
+            for restatement in self.store(contract).restatements(contract, since)
+        ]
+        return sorted(found, key=lambda item: (item.restated_at, item.asset), reverse=True)
 
     def publish(self, step: str, staged: Staged, provenance: Provenance) -> None:
         """Publish the good partitions of a staged table and delete the staged file.

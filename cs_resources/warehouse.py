@@ -19,11 +19,11 @@ from cs_resources.sql_dialects import Dialect, dialect_of
 from cs_resources.staging import Staged, Stager
 from cs_resources.streams import aside
 from cs_resources.timeouts import DEFAULT, Timeouts
-from cs_resources.warehouse_history import History, Restatement
+from cs_resources.warehouse_history import History
 from cs_resources.warehouse_migrations import require_migrated
 from cs_resources.warehouse_rows import stream_rows
 from cs_resources.warehouse_tables import TABLES, WarehouseTables
-from cs_resources.writing import Provenance, Ticket, missing_text
+from cs_resources.writing import Provenance, Restatement, Ticket, missing_text
 
 
 @dataclass(frozen=True)
@@ -135,18 +135,10 @@ class Warehouse:
         query = partial(self._query, contract, tuple(partitions), known_at)
         return stream_rows(self.dialect, self.engine, query, contract)
 
-    def restatements(self, contract: Contract) -> list[Restatement]:
-        """Return the restatements of a table's partitions, oldest first."""
+    def restatements(self, contract: Contract, since: datetime | None = None) -> list[Restatement]:
+        """Return the restatements of a table's partitions since an instant, oldest first."""
         with self.engine.connect() as connection:
-            return self.history.restatements(connection, contract.asset_name)
-
-    def record_restatements(self, restatements: Iterable[Restatement]) -> None:
-        """Keep restatements of tables that live elsewhere; those already kept change nothing."""
-        wanted = list(restatements)
-        with self.dialect.write_transaction(self.engine) as connection:
-            for asset in sorted({restatement.asset for restatement in wanted}):
-                self.dialect.lock(connection, asset)
-            self.history.insert(connection, wanted)
+            return self.history.restatements(connection, contract.asset_name, since)
 
     def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, sa.Row[Any]]:
         """Map each partition that was published to its row of `partition_version`."""

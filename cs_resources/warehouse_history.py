@@ -6,7 +6,7 @@ Must not: deciding what is published.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,30 +15,11 @@ import sqlalchemy as sa
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_resources.errors import ConfigurationError, MissingPartitionError
 from cs_resources.warehouse_tables import KNOWN_FROM, KNOWN_UNTIL, VERSION, WarehouseTables
+from cs_resources.writing import Restatement
 
 _HALF = 2**32
 _TICK = timedelta(microseconds=1)
 Sums = dict[str, int]
-
-
-@dataclass(frozen=True)
-class Restatement:
-    """A published partition was replaced by different content.
-
-    `headline` maps columns to their sums before and after; `restated_at` is UTC without a zone.
-    """
-
-    asset: str
-    partition: str
-    old_version: int
-    new_version: int
-    old_hash: str
-    new_hash: str
-    old_rows: int
-    new_rows: int
-    headline: Mapping[str, tuple[int, int]]
-    run_id: str
-    restated_at: datetime
 
 
 @dataclass(frozen=True)
@@ -115,36 +96,17 @@ class History:
                 for row in new
                 if row["partition"] in replacement.changed
             ]
-            self.insert(connection, restated)
+            connection.execute(self.tables.restatements.insert(), restated)
 
-    def insert(self, connection: sa.Connection, restatements: Sequence[Restatement]) -> None:
-        """Write restatements that are not written yet."""
+    def restatements(
+        self, connection: sa.Connection, asset: str, since: datetime | None = None
+    ) -> list[Restatement]:
+        """Return an asset's restatements since an instant (with a time zone), oldest first."""
         table = self.tables.restatements
-        known = (table.c.asset, table.c.partition, table.c.new_version)
-        assets = {restatement.asset for restatement in restatements}
-        found = connection.execute(sa.select(*known).where(table.c.asset.in_(assets)))
-        there = {tuple(row) for row in found}
-        missing = {
-            key: restatement
-            for restatement in restatements
-            if (key := (restatement.asset, restatement.partition, restatement.new_version))
-            not in there
-        }
-        if missing:
-            rows = [
-                asdict(each) | {"headline": json.dumps(each.headline, sort_keys=True)}
-                for each in missing.values()
-            ]
-            connection.execute(table.insert(), rows)
-
-    def restatements(self, connection: sa.Connection, asset: str) -> list[Restatement]:
-        """Return an asset's restatements, oldest first."""
-        table = self.tables.restatements
-        query = (
-            sa.select(table)
-            .where(table.c.asset == asset)
-            .order_by(table.c.restated_at, table.c.partition)
-        )
+        query = sa.select(table).where(table.c.asset == asset)
+        if since is not None:
+            query = query.where(table.c.restated_at >= _utc(since))
+        query = query.order_by(table.c.restated_at, table.c.partition)
         return [_read(row._mapping) for row in connection.execute(query)]
 
     def query_at(
@@ -256,31 +218,32 @@ def _columns(contract: Contract, table: sa.Table) -> sa.Select[Any]:
 
 def _utc(instant: datetime) -> datetime:
     if instant.utcoffset() is None:
-        raise ValueError(f"known_at must have a time zone, got {instant.isoformat()}")
+        raise ValueError(f"{instant}: an instant needs a time zone, e.g. datetime.now(UTC)")
     return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _restatement(
     row: Mapping[str, Any], replacement: Replacement, sums: Mapping[str, Sums]
-) -> Restatement:
+) -> dict[str, Any]:
     key = row["partition"]
     old, before, after = replacement.changed[key], replacement.sums.get(key, {}), sums.get(key, {})
-    return Restatement(
-        asset=row["asset"],
-        partition=key,
-        old_version=old.version,
-        new_version=row[VERSION],
-        old_hash=old.content_hash,
-        new_hash=row["content_hash"],
-        old_rows=old.rows,
-        new_rows=row["rows"],
-        headline={name: (before[name], after[name]) for name in before},
-        run_id=row["run_id"],
-        restated_at=replacement.at,
-    )
+    headline = {name: (before[name], after[name]) for name in before}
+    return {
+        "asset": row["asset"],
+        "partition": key,
+        "old_version": old.version,
+        "new_version": row[VERSION],
+        "old_hash": old.content_hash,
+        "new_hash": row["content_hash"],
+        "old_rows": old.rows,
+        "new_rows": row["rows"],
+        "headline": json.dumps(headline, sort_keys=True),
+        "run_id": row["run_id"],
+        "restated_at": replacement.at,
+    }
 
 
 def _read(row: Mapping[Any, Any]) -> Restatement:
-    values = dict(row)
-    headline = {name: tuple(sums) for name, sums in json.loads(values.pop("headline")).items()}
-    return Restatement(**values, headline=headline)
+    headline = {name: tuple(sums) for name, sums in json.loads(row["headline"]).items()}
+    at = row["restated_at"].replace(tzinfo=UTC)
+    return Restatement(**{**row, "headline": headline, "restated_at": at})

@@ -3,8 +3,9 @@
 Belongs here: the ticket of a write that has begun, who writes, shared messages. Must not: storage.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from cs_assets.contracts import Contract
@@ -30,6 +31,28 @@ class Provenance:
     run_id: str
     write_id: str
     fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """A published partition was replaced by different content.
+
+    Versions are the store's own (of the Delta table, or the partition's publications). `headline`
+    maps integer columns to their sums before and after, where the store keeps them. What the lake's
+    log no longer holds about the old content is None.
+    """
+
+    asset: str
+    partition: str
+    restated_at: datetime
+    run_id: str
+    old_version: int | None
+    new_version: int
+    old_hash: str | None
+    new_hash: str
+    old_rows: int | None
+    new_rows: int
+    headline: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def version_number(content_hash: str) -> int:

@@ -29,8 +29,9 @@ from storage_cases import (
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_resources.delta_log import DeltaLog
 from cs_resources.errors import MissingPartitionError, RemovedVersionError
-from cs_resources.lake_history import Restatement, version_at
+from cs_resources.lake_history import version_at
 from cs_resources.storage import Storage
+from cs_resources.writing import Restatement
 
 DAYS = day_keys(4)
 DAY, OTHER = DAYS[0], DAYS[1]
@@ -137,10 +138,12 @@ def test_a_restatement_says_what_was_replaced_by_what(storage: Storage) -> None:
     at = committed_at(storage, ORDERS)
     assert facts == [
         Restatement(
+            asset=ORDERS.asset_name,
             partition=day,
-            at=at,
-            version=3,
+            restated_at=at,
             run_id="second",
+            old_version=None,
+            new_version=3,
             old_hash=first.audits[day].content_hash,
             new_hash=second.audits[day].content_hash,
             old_rows=3,

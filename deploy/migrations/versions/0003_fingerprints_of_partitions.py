@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("configuration", sa.Text(), nullable=False),
         sa.Column("inputs", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("asset", "partition"),
+        if_not_exists=True,
     )
 
 
