@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import hypothesis
 import pytest
-from servers import either_warehouse, postgres_accounts, postgres_url
+from servers import either_warehouse, mariadb_url, postgres_accounts, postgres_url
 from storage_cases import opened
 
 from cs_resources.storage import Storage
@@ -19,7 +19,7 @@ hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")
 
 
-__all__ = ["either_warehouse", "postgres_accounts", "postgres_url"]
+__all__ = ["either_warehouse", "mariadb_url", "postgres_accounts", "postgres_url"]
 
 
 @pytest.fixture

@@ -163,7 +163,13 @@ class Installation:
     """The real definitions over a home of their own; runs go to an instance in memory."""
 
     def __init__(
-        self, home: Path, first: date, last: date, threads: int | None = None, **settings: Any
+        self,
+        home: Path,
+        first: date,
+        last: date,
+        threads: int | None = None,
+        database: CallDatabase | None = None,
+        **settings: Any,
     ) -> None:
         self.settings = Settings(
             cs_home=home, cs_history_start=first, cs_history_end=last, **settings
@@ -171,7 +177,9 @@ class Installation:
         self.storage = replace(storage_of(self.settings, CONTRACTS), threads=threads)
         self.source = self.settings.sample_call_source
         self.definitions = build_definitions(
-            self.settings, self.storage, call_database(self.source, history_start=first)
+            self.settings,
+            self.storage,
+            database or call_database(self.source, history_start=first),
         )
         self.events: list[dg.DagsterEvent] = []
 
