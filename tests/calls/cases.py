@@ -176,11 +176,8 @@ class Installation:
         )
         self.storage = replace(storage_of(self.settings, CONTRACTS), threads=threads)
         self.source = self.settings.sample_call_source
-        self.definitions = build_definitions(
-            self.settings,
-            self.storage,
-            database or call_database(self.source, history_start=first),
-        )
+        self.database = database or call_database(self.source, history_start=first)
+        self.definitions = build_definitions(self.settings, self.storage, self.database)
         self.events: list[dg.DagsterEvent] = []
 
     def changed(self, **settings: Any) -> "Installation":
