@@ -1,7 +1,8 @@
 """Dagster's daemon in small: schedules and sensors at simulated times, runs in this process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -19,6 +20,7 @@ ROUND = (
 SENSORS = ("call_source_changes", "stale_partitions")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _MOST_ROUNDS = 10
+_NOTHING: Mapping[str, Callable[[], None]] = MappingProxyType({})
 
 
 class Nights:
@@ -29,11 +31,20 @@ class Nights:
         self._started: set[str] = set()
         self.failures: list[str] = []
 
-    def night_after(self, day: date) -> None:
-        """Do the round of the night after a day, and what the sensors ask for in the morning."""
+    def night_after(self, day: date, before: Mapping[str, Callable[[], None]] = _NOTHING) -> None:
+        """Do the round of the night after a day, and what the sensors ask for in the morning.
+
+        `before` maps schedules to what happens right before they are evaluated.
+        """
         morning = day + timedelta(days=1)
         for name, time in ROUND:
-            self._do(self._scheduled(name, self._local(morning, time)))
+            before.get(name, _nothing)()
+            try:
+                requests = self._scheduled(name, self._local(morning, time))
+            except dg.DagsterError as error:  # the daemon notes it, and goes on
+                self.failures.append(f"{name}: {error}")
+            else:
+                self._do(requests)
         for _ in range(_MOST_ROUNDS):
             found = [
                 self._do(self._sensed(name, self._local(morning, "09:00"))) for name in SENSORS
@@ -93,6 +104,10 @@ class Nights:
 
     def _local(self, day: date, time: str) -> datetime:
         return datetime.fromisoformat(f"{day} {time}").replace(tzinfo=ZONE)
+
+
+def _nothing() -> None:
+    """Happens before most schedules."""
 
 
 def days(first: date, last: date) -> Iterator[date]:
