@@ -99,7 +99,7 @@ def test_a_row_that_was_removed_is_noticed(tmp_path: Path) -> None:
 def test_a_new_day_is_left_to_the_nightly_sync_until_that_is_due(tmp_path: Path) -> None:
     house = house_of(tmp_path, calls())
     new = record(24, id="r24", callid="k24", calldate="2025-11-24 10:00:00")
-    write_source(house.source, {"_2025_11": [*calls(), new]})
+    write_source(house.source, {"_2025_11": [*calls(), new]}, {"_2025_11": [turn("r20", 1)]})
     assert look(house, datetime(2025, 11, 24, 17, 59, tzinfo=UTC)) == []  # 01:59 in Shanghai
     due = look(house, datetime(2025, 11, 24, 18, 0, tzinfo=UTC))
     assert spans(due) == [("2025-11-24", "2025-11-24")]
@@ -110,7 +110,8 @@ def test_a_quarantined_row_comes_back_when_its_task_is_known(tmp_path: Path) -> 
     assert [row["reason"] for row in house.rows("call_records_quarantine")] == ["unknown_task"]
     assert look(house) == []
     tasks = (TASK, ("t2", "新任务", "2025-11-23 09:00:00"))
-    write_source(house.source, {"_2025_11": calls(task_id="t2")}, tasks=tasks)
+    said = {"_2025_11": [turn("r20", 1)]}
+    write_source(house.source, {"_2025_11": calls(task_id="t2")}, said, tasks)
     (cure,) = look(house)
     assert spans([cure]) == [("2025-11-22", "2025-11-22")]
     assert cure.tags[REASON_TAG] == "quarantine curable"
