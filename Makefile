@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 export TZ := UTC
 
-.PHONY: help demo test check ui bench format lock dictionary migration
+.PHONY: help demo test check ui bench reliability format lock dictionary migration
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ ui: $(STAMP) ## Open Dagster's UI on the installation
 
 bench: $(STAMP) ## Measure speed and memory
 	$(BIN)/python -m benchmarks.calls
+	$(BIN)/python -m benchmarks.servers
+
+reliability: $(STAMP) ## Make every fault, write docs/reliability.md (needs the servers)
+	CS_REQUIRE_SERVICES=1 $(BIN)/python -m tests.faults.reliability
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .

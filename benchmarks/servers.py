@@ -1,10 +1,11 @@
 """How fast are the database servers' ends of the pipe? `python -m benchmarks.servers`.
 
 Belongs here: which pieces are measured, how often, and the table of figures. Must not: the work
-itself (`source_tasks`).
+itself (`source_tasks`, `warehouse_tasks`).
 
 - source: a month of call records from MariaDB into the lake, read, staged, audited and published,
   against the server's own client that reads the same rows to nowhere.
+- warehouse: as many snapshots from the lake into PostgreSQL, against the server's own COPY.
 
 Every measurement has a process of its own and runs in turn with the others. Times are the least of
 several runs, peaks the greatest. The exit code is 1 if a limit is not kept.
@@ -17,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import source_data, source_tasks
+from benchmarks import source_data, source_tasks, warehouse_report
 from benchmarks.calls import Report
 from benchmarks.measure import WHOLE, alone, best, markdown
 from cs_resources.settings import Settings
@@ -31,10 +32,13 @@ def main() -> int:
     """Measure and print."""
     options = _options()
     report = Report()
-    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder) as folder:
-        _source(report, Path(folder), options)
     print(f"{platform.machine()}, {os.cpu_count()} processors; run {options.repeat} times\n")
-    print(markdown(_HEADER, report.rows))
+    if "source" not in options.skip:
+        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder) as folder:
+            _source(report, Path(folder), options)
+        print(markdown(_HEADER, report.rows))
+    if "warehouse" not in options.skip:
+        report.faults += warehouse_report.measure(options)
     for fault in report.faults:
         print(f"\nnot kept: {fault}")
     return 1 if report.faults else 0
@@ -48,6 +52,10 @@ def _options() -> argparse.Namespace:
         "--memory-limit",
         default=Settings.model_fields["duckdb_memory_limit"].default,
         help="DuckDB's memory limit; default: that of an installation",
+    )
+    parser.add_argument("--skip", nargs="*", choices=("source", "warehouse"), default=())
+    parser.add_argument(
+        "--postgres", default="postgresql+psycopg://root@127.0.0.1/postgres", help="its superuser"
     )
     parser.add_argument("--folder", type=Path, help="where to work (default: /tmp)")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""The pieces of work that `benchmarks.warehouse` measures; each is run in a process of its own.
+"""The pieces of work that `benchmarks.servers` measures; each is run in a process of its own.
 
 Belongs here: the path from the lake to PostgreSQL, and the server's own COPY of the same rows.
 Must not: printing.

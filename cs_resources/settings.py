@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from cs_assets.calendar import Calendar
+from cs_resources.duckdb_session import MEMORY_LIMIT
 from cs_resources.errors import ConfigurationError
 from cs_resources.timeouts import Timeouts
 
@@ -86,7 +87,7 @@ class Settings(BaseSettings):
     call_source_read_timeout_seconds: int = Field(
         50, ge=1, description="How long it may then be silent."
     )
-    duckdb_memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
+    duckdb_memory_limit: str = Field(MEMORY_LIMIT, pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
 
     lake_retention_days: int = Field(
         30, ge=1, description="Days for which replaced files of the lake are kept (`known_at`)."

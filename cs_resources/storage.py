@@ -17,7 +17,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from cs_assets.contracts import Contract, Place
-from cs_resources.duckdb_session import DuckDBSession
+from cs_resources.duckdb_session import MEMORY_LIMIT, DuckDBSession
 from cs_resources.errors import StaleWriterError
 from cs_resources.fingerprints import Fingerprint, FingerprintTable
 from cs_resources.lake import Lake
@@ -58,7 +58,7 @@ class Storage:
     lake_root: Path
     warehouse_url: sa.URL
     staging_folder: Path
-    memory_limit: str = "4GB"
+    memory_limit: str = MEMORY_LIMIT
     threads: int | None = None
     reached: Callable[[str], None] = lambda point: None
     timeouts: Timeouts = DEFAULT
@@ -143,11 +143,16 @@ class Storage:
         published = self.warehouse.published(contract, keys)
         return {key: _version(row.content_hash) for key, row in published.items()}
 
-    def read(self, contract: Contract, partitions: Sequence[str]) -> ir.Table:
-        """Return published partitions as a lazy table; raises MissingPartitionError."""
+    def read(
+        self, contract: Contract, partitions: Sequence[str], known_at: datetime | None = None
+    ) -> ir.Table:
+        """Return published partitions as a lazy table, as they are or were known at an instant.
+
+        Raises MissingPartitionError for what is not, or was not yet, published.
+        """
         if contract.place is Place.LAKE:
-            return self.lake.read(contract, partitions)
-        return self.stager.held(self.warehouse.read(contract, partitions), contract)
+            return self.lake.read(contract, partitions, known_at)
+        return self.stager.held(self.warehouse.read(contract, partitions, known_at), contract)
 
     def stream(self, contract: Contract, partitions: Sequence[str]) -> pa.RecordBatchReader:
         """Return published partitions batch by batch; raises MissingPartitionError."""

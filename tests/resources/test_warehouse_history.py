@@ -126,6 +126,9 @@ def test_restatements_of_both_stores_come_newest_first(kept: Storage) -> None:
         (KEPT.asset_name, KEY),
     ]
     assert kept.restatements(found[0].restated_at) == found[:1]
+    rows = kept.read(KEPT, [KEY], instants(kept)[0]).to_pyarrow().to_pylist()
+    assert {row["revenue"] for row in rows} == {1}
+    assert kept.read(KEPT, [KEY]).revenue.max().to_pyarrow().as_py() == 2
     assert kept.restatements(datetime.now(UTC)) == []
 
 
