@@ -74,8 +74,6 @@ class Postgres(Dialect):
     def load(
         self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table
     ) -> Iterator[int]:
-        """Copy in the order of the key, in which its index grows at one end only."""
-        if key := [column.name for column in table.primary_key]:
-            rows = rows.order_by(key)
+        """Copy rows batch by batch."""
         for batch in stream(session, rows, _BATCH_ROWS):
             yield copy_batch(connection, table, batch)

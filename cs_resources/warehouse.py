@@ -232,6 +232,9 @@ class Warehouse:
         if staged.failures and contract.partition_column:
             values = [contract.partition_value(key) for key in partitions]
             rows = rows.filter(rows[contract.partition_column].isin(values))
+        # in the order of the key its index grows at one end only, on any database
+        if contract.key:
+            rows = rows.order_by(contract.key)
         for _ in self.dialect.load(connection, table, session, rows):
             self.reached("warehouse: loading")
         loaded = connection.execute(
