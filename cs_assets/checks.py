@@ -13,7 +13,7 @@ from statistics import median
 import dagster as dg
 
 from cs_assets.calendar import Calendar, Grain, current_period, period_of
-from cs_assets.contracts import Contract
+from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.recipes import Recipe
 from cs_resources.staleness import Reasons, stale_partitions
 from cs_resources.storage import Storage
@@ -163,9 +163,9 @@ def _age(reasons: Mapping[str, Reasons]) -> Verdict:
 
 
 def _freshness(storage: Storage, contract: Contract, day: date | None) -> Verdict:
-    if day is None or contract.grain is None:
+    if day is None:
         return Verdict(True, "history has not begun", {})
-    key = period_of(contract.grain, day).partition_key
+    key = period_of(contract.grain, day).partition_key if contract.grain else UNPARTITIONED
     if storage.store(contract).published(contract, [key]):
         return Verdict(True, f"{key} is published", {"expected": key})
     return Verdict(False, f"{key} should be published and is not", {"expected": key})
