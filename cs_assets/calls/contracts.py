@@ -3,6 +3,9 @@
 Belongs here: facts. The marts stand in `mart_contracts`.
 """
 
+import ibis
+import ibis.expr.types as ir
+
 from cs_assets.calendar import Grain
 from cs_assets.contracts import TENANT, Column, Contract, Place, Rule
 from cs_assets.quarantine import Reason, quarantine_contract
@@ -175,6 +178,16 @@ CALL_RECORDS_QUARANTINE = quarantine_contract(
 SENTIMENTS = ("positive", "neutral", "negative")
 RISK_LEVELS = ("high", "medium", "low")
 
+
+def _risk(name: str, description: str) -> Column:
+    return Column(name, "string", description, nullable=True, allowed=RISK_LEVELS)
+
+
+def _level(risk: ir.Value) -> ir.IntegerValue:
+    """Return a risk's rank; null is the lowest."""
+    return ibis.cases((risk == "high", 3), (risk == "medium", 2), (risk == "low", 1), else_=0)
+
+
 CALL_SENTIMENT = Contract(
     system=SYSTEM,
     name="call_sentiment",
@@ -199,8 +212,37 @@ CALL_SENTIMENT = Contract(
         ),
         Rule(
             "mood and score apart",
-            "The mood follows from the score: positive from 0.6, negative up to 0.4.",
-            lambda calls: (calls.sentiment == "positive") == (calls.sentiment_score >= 0.6),
+            "Without a model the mood follows from the score: positive from 0.6, negative up to "
+            "0.4. A model's mood does not contradict its score.",
+            lambda calls: (
+                (
+                    calls.sentiment
+                    == ibis.cases(
+                        (calls.model.notnull(), calls.sentiment),
+                        (calls.sentiment_score >= 0.6, "positive"),
+                        (calls.sentiment_score <= 0.4, "negative"),
+                        else_="neutral",
+                    )
+                )
+                & ~((calls.sentiment == "positive") & (calls.sentiment_score < 0.5))
+                & ~((calls.sentiment == "negative") & (calls.sentiment_score > 0.5))
+            ),
+        ),
+        Rule(
+            "risk below its sources",
+            "A risk is the higher of what the rules and the model say.",
+            lambda calls: (
+                (
+                    _level(calls.complaint_risk)
+                    == ibis.greatest(
+                        _level(calls.rules_complaint_risk), _level(calls.llm_complaint_risk)
+                    )
+                )
+                & (
+                    _level(calls.churn_risk)
+                    == ibis.greatest(_level(calls.rules_churn_risk), _level(calls.llm_churn_risk))
+                )
+            ),
         ),
     ),
     columns=(
@@ -216,24 +258,55 @@ CALL_SENTIMENT = Contract(
             minimum=0,
             maximum=1,
         ),
-        Column("complaint_risk", "string", "Risk of a complaint.", True, allowed=RISK_LEVELS),
-        Column("churn_risk", "string", "Risk of leaving.", nullable=True, allowed=RISK_LEVELS),
-        Column("risk_source", "string", "Who decided the risks.", True, allowed=("rules", "llm")),
+        _risk("complaint_risk", "Risk of a complaint."),
+        _risk("churn_risk", "Risk of leaving."),
+        Column(
+            "risk_source",
+            "string",
+            "Who decided the risks: rules where a keyword raised one above the model's answer, or "
+            "there is no answer.",
+            nullable=True,
+            allowed=("rules", "llm"),
+        ),
         Column("reason", "string", "What decided, at most 50 characters.", nullable=True),
+        _risk(
+            "rules_complaint_risk", "Risk of a complaint by keywords alone; null: none was said."
+        ),
+        _risk("rules_churn_risk", "Risk of leaving by keywords alone; null: none was said."),
+        _risk("llm_complaint_risk", "Risk of a complaint by the model alone; null: no answer."),
+        _risk("llm_churn_risk", "Risk of leaving by the model alone; null: no answer."),
+        Column("keywords", "string", "Keywords that were said and meant, joined by 、.", True),
+        Column(
+            "is_truncated", "boolean", "The model saw the end only; null: it was not asked.", True
+        ),
         Column(
             "method",
             "string",
-            "How the call was judged; null: it could not be.",
+            "How the call was judged: by a model's answer of this run, by one kept from an earlier "
+            "run, by rules; null: it could not be.",
             nullable=True,
-            allowed=("llm", "rules", "cache"),
+            allowed=("llm", "cache", "rules"),
+            is_provenance=True,
         ),
         Column("model", "string", "Language model.", nullable=True),
         Column("prompt_version", "string", "Version of the prompt.", nullable=True),
         Column("rules_version", "string", "Keywords and lexicon used.", is_provenance=True),
         Column("llm_analyzed_at", "timestamp(6)", "When, UTC.", True, is_provenance=True),
-        Column("prompt_tokens", "int64", "Tokens sent.", nullable=True, is_provenance=True),
-        Column("completion_tokens", "int64", "Tokens received.", True, is_provenance=True),
-        Column("error", "string", "Why a model did not judge.", nullable=True, is_provenance=True),
+        Column(
+            "prompt_tokens",
+            "int64",
+            "Tokens sent for the answer, when it was asked for.",
+            nullable=True,
+            is_provenance=True,
+        ),
+        Column("completion_tokens", "int64", "Tokens of the answer.", True, is_provenance=True),
+        Column(
+            "error",
+            "string",
+            "Why the model that was to judge did not.",
+            nullable=True,
+            is_provenance=True,
+        ),
     ),
 )
 

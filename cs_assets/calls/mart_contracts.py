@@ -72,7 +72,9 @@ CALL_RECORD_ENRICHED = Contract(
         ),
         Column("risk_source", "string", "Who decided the risks.", nullable=True),
         Column("reason", "string", "What decided.", nullable=True),
-        Column("method", "string", "llm, rules or cache; null: not judged.", nullable=True),
+        Column(
+            "method", "string", "llm, cache or rules; null: not judged.", True, is_provenance=True
+        ),
         Column("model", "string", "Language model.", nullable=True),
         Column("prompt_version", "string", "Version of the prompt.", nullable=True),
     ),

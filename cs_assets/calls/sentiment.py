@@ -23,7 +23,13 @@ POSITIVE_FROM = 0.6
 NEGATIVE_UP_TO = 0.4
 REASON_LENGTH = 50
 _VERDICT = dt.Struct(
-    {"score": "float64", "complaint": "string", "churn": "string", "reason": "string"}
+    {
+        "score": "float64",
+        "complaint": "string",
+        "churn": "string",
+        "keywords": "string",
+        "reason": "string",
+    }
 )
 
 
@@ -49,6 +55,7 @@ class Rules:
             "score": mood.score if mood else None,
             "complaint": risk(hits, "complaint"),
             "churn": risk(hits, "churn"),
+            "keywords": "、".join(hit.word for hit in hits) or None,
             "reason": _shortened(words) if words else None,
         }
 
@@ -87,6 +94,9 @@ def judged_by_rules(spoken: ir.Table, rules: Rules) -> ir.Table:
         sentiment_score=verdict["score"],
         complaint_risk=verdict["complaint"],
         churn_risk=verdict["churn"],
+        rules_complaint_risk=verdict["complaint"],
+        rules_churn_risk=verdict["churn"],
+        keywords=verdict["keywords"],
         reason=verdict["reason"],
     )
     score = rows.sentiment_score
@@ -103,6 +113,9 @@ def judged_by_rules(spoken: ir.Table, rules: Rules) -> ir.Table:
         **{
             name: ibis.null(CALL_SENTIMENT.schema[name])
             for name in (
+                "llm_complaint_risk",
+                "llm_churn_risk",
+                "is_truncated",
                 "model",
                 "prompt_version",
                 "llm_analyzed_at",
