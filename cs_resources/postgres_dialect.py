@@ -3,12 +3,14 @@
 Belongs here: PostgreSQL's transactions, locks and loading. Must not: which rows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import ibis.expr.types as ir
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from cs_resources import postgres_connection
 from cs_resources.duckdb_session import DuckDBSession
@@ -70,6 +72,20 @@ class Postgres(Dialect):
         for table in tables:
             table.create(connection, checkfirst=True)
             add_default_partition(connection, table)
+
+    def insert(self, table: sa.Table) -> postgresql.Insert:
+        """Return an insert that can say what happens to a key that is there already."""
+        return postgresql.insert(table)
+
+    def among(self, column: sa.Column[Any], values: Sequence[str]) -> sa.ColumnElement[bool]:
+        """Return the condition that a column is one of the texts: one array, not as many values."""
+        return column == sa.any_(sa.literal(list(values), postgresql.ARRAY(sa.Text)))
+
+    def clock(self, engine: sa.Engine) -> float:
+        """Return the server's time."""
+        with engine.connect() as connection:
+            now = sa.extract("epoch", sa.func.clock_timestamp())
+            return float(connection.scalars(sa.select(now)).one())
 
     def load(
         self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table

@@ -5,11 +5,13 @@ Must not: which rows.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import ibis.expr.types as ir
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import ConfigurationError
@@ -42,6 +44,18 @@ class Dialect(ABC):
     @abstractmethod
     def create(self, connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
         """Make tables that do not exist, ready to be written to."""
+
+    @abstractmethod
+    def insert(self, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+        """Return an insert that can say what happens to a key that is there already."""
+
+    @abstractmethod
+    def among(self, column: sa.Column[Any], values: Sequence[str]) -> sa.ColumnElement[bool]:
+        """Return the condition that a column is one of at most 10,000 texts, fast to look up."""
+
+    @abstractmethod
+    def clock(self, engine: sa.Engine) -> float:
+        """Return the seconds since the epoch on the clock that all who use the database share."""
 
     @abstractmethod
     def load(

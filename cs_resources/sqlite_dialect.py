@@ -3,15 +3,17 @@
 Belongs here: SQLite's transactions, types and inserts. Must not: which rows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from time import time
 from typing import Any
 
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from cs_resources.duckdb_session import DuckDBSession
 from cs_resources.errors import ContractError
@@ -68,6 +70,18 @@ class Sqlite(Dialect):
         """Make tables that do not exist."""
         for table in tables:
             table.create(connection, checkfirst=True)
+
+    def insert(self, table: sa.Table) -> sqlite.Insert:
+        """Return an insert that can say what happens to a key that is there already."""
+        return sqlite.insert(table)
+
+    def among(self, column: sa.Column[Any], values: Sequence[str]) -> sa.ColumnElement[bool]:
+        """Return the condition that a column is one of the texts."""
+        return column.in_(values)
+
+    def clock(self, engine: sa.Engine) -> float:
+        """Return the machine's time: a file has no clock, and no users elsewhere."""
+        return time()
 
     def load(
         self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table

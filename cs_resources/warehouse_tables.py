@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from cs_assets.contract_forms import sqlalchemy_table
 from cs_assets.contracts import Contract
+from cs_resources.model_tables import ModelTables
 from cs_resources.postgres_partitions import partition_by_range
 
 TABLES = "tables"
@@ -29,12 +30,16 @@ class WarehouseTables:
     past_versions: sa.Table = field(init=False)
     restatements: sa.Table = field(init=False)
     fingerprints: sa.Table = field(init=False)
+    models: ModelTables = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "versions", _versions(self.metadata))
         object.__setattr__(self, "past_versions", _past_versions(self.metadata))
         object.__setattr__(self, "restatements", _restatements(self.metadata))
         object.__setattr__(self, "fingerprints", _fingerprints(self.metadata))
+        object.__setattr__(self, "models", ModelTables(self.metadata))
+        for table in self.models.all:
+            _order_texts_by_bytes(table)
         for contract in self.contracts:
             table = sqlalchemy_table(contract, self.metadata)
             _order_texts_by_bytes(table)
