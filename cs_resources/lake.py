@@ -54,6 +54,8 @@ _TABLE_OPTIONS = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _BATCH_ROWS = 100_000
+_WRITER_PROPERTIES = WriterProperties(compression="ZSTD", max_row_group_size=50_000)
+"""A writer holds a row group of every partition in memory: the default would be all of it."""
 _ATTEMPTS = 5
 """How often a commit is tried that meets others which changed no content (compactions)."""
 _PATTERN = set("[]*?\\")
@@ -234,7 +236,7 @@ class Lake:
             mode="overwrite",
             predicate=predicate(staged.contract, partitions),
             schema_mode="merge",
-            writer_properties=WriterProperties(compression="ZSTD"),
+            writer_properties=_WRITER_PROPERTIES,
             commit_properties=properties,
         )
 

@@ -93,7 +93,8 @@ def _batches(
     column = staged.contract.partition_column if staged.failures else None
     values = [staged.contract.partition_value(key) for key in partitions]
     missing = sum(staged.audits[key].rows for key in partitions)
-    with pq.ParquetFile(staged.path) as file:
+    # buffered ahead, the whole file would stay in memory
+    with pq.ParquetFile(staged.path, pre_buffer=False) as file:
         for batch in file.iter_batches(batch_rows):
             reached("lake: writing")
             if column:
