@@ -1,0 +1,1 @@
+"""A scripted server with the language models' protocol, for tests and for trying without a key."""
