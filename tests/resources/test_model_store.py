@@ -1,31 +1,22 @@
 """Answers and ledger of language models: written once, found again, summed up."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from storage_cases import opened, warehouse_url
+from model_cases import Stores, model_stores, opened_stores, store
 
 from cs_resources.model_answers import StoredAnswer
 from cs_resources.model_ledger import ClosedAttempt, CostLine, OpenedAttempt, Spent
 from cs_resources.model_store import ModelStore
 
-pytestmark = pytest.mark.usefixtures("either_warehouse")
+__all__ = ["model_stores", "opened_stores", "store"]
 NOON = datetime.fromisoformat("2025-11-25T12:00:00.123456")
 DAY, NEXT_DAY = "2025-11-24", "2025-11-25"
 URL, MODEL, PROMPT = "https://model.example/v1", "qwen-plus", "1-0123456789ab"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ModelStore]:
-    """An empty store."""
-    with opened(tmp_path) as storage:
-        yield ModelStore(storage.warehouse)
 
 
 def answer(key: str = "k", **changes: Any) -> StoredAnswer:
@@ -215,18 +206,16 @@ def test_a_mode_is_remembered_until_another_works(store: ModelStore) -> None:
     assert store.mode(URL, "another model") is None
 
 
-def test_two_stores_write_the_same_answers_at_once(store: ModelStore, tmp_path: Path) -> None:
-    with opened(tmp_path, url=warehouse_url(tmp_path)) as other:
-        stores = [store, ModelStore(other.warehouse)]
-        keys = [f"k{n:03}" for n in range(200)]
+def test_two_stores_write_the_same_answers_at_once(model_stores: Stores) -> None:
+    keys = [f"k{n:03}" for n in range(200)]
 
-        def write(turn: int) -> None:
-            order = keys if turn % 2 else keys[::-1]
-            at = NOON + timedelta(seconds=turn)
-            stores[turn % 2].commit(answers=[answer(key, analyzed_at=at) for key in order])
+    def write(turn: int) -> None:
+        order = keys if turn % 2 else keys[::-1]
+        at = NOON + timedelta(seconds=turn)
+        model_stores[turn % 2].commit(answers=[answer(key, analyzed_at=at) for key in order])
 
-        with ThreadPoolExecutor(4) as threads:
-            list(threads.map(write, range(12)))
-    found = store.answers(keys)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(12)))
+    found = model_stores[0].answers(keys)
     assert {each.analyzed_at for each in found.values()} == {NOON + timedelta(seconds=11)}
     assert len(found) == 200

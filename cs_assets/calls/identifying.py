@@ -1,0 +1,229 @@
+"""Which runs of digits in a call identify somebody.
+
+Belongs here: putting runs together that are one number, the words that announce a number. Must
+not: how digits are said (see `digit_runs`), number plans (see `identifiers`), replacing.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from cs_assets.calls.digit_runs import PAUSE, SPOKEN, Joint, Run, joint
+from cs_assets.calls.identifiers import LONGEST, Kind, is_mobile, is_public, shape
+
+ENOUGH: Final = 7
+"""So many digits on end identify somebody, whatever they are."""
+_LEAST_SHAPED: Final = 10
+_ENOUGH_SPOKEN: Final = 8
+_CUE: Final = (
+    "电话|手机|座机|号码|[卡账帐户单]号|身份证|证件|护照|工单|订单|银行卡|联系方式|QQ|微信|邮箱"
+)
+ASKS: Final = re.compile(_CUE)
+_CUED: Final = re.compile(f"(?:{_CUE})号?(?:{PAUSE}|[为叫])*+$")
+_STARTS: Final = re.compile(f"{PAUSE}*+")
+_LOOK_BACK: Final = 24
+_EXTENSION: Final = re.compile(rf" ?(?:转|分机号?)是? ?[0-9{SPOKEN}]{{1,6}}")
+_LETTER_BEFORE: Final = re.compile(r"(?<![A-Za-z])[A-Za-z][ -]?$")
+
+
+class Span(NamedTuple):
+    """An identifier, or the part of one that stands on one line."""
+
+    start: int
+    end: int
+    kind: Kind
+    digits: str = ""
+    is_first: bool = True
+    """Whether it counts: later parts of the same identifier do not."""
+
+
+class _Group(NamedTuple):
+    """Runs that are one number, first to last."""
+
+    first: int
+    last: int
+    kind: Kind
+
+
+def digit_spans(text: str, found: Sequence[Run], answers: Collection[int] = ()) -> list[Span]:
+    """Return the identifiers among the runs of a plain text.
+
+    `answers`: where utterances begin that answer a question for a number.
+    """
+    joints = [Joint.APART] + [
+        joint(text, before.end, after.start)
+        for before, after in zip(found, found[1:], strict=False)
+    ]
+    groups = list(_shaped(found, joints))
+    groups += _long(found, joints, _taken(groups))
+    groups += _announced(text, found, joints, _taken(groups), answers)
+    return [span for group in groups for span in _spans_of(text, found, group)]
+
+
+def _taken(groups: Iterable[_Group]) -> set[int]:
+    return {at for group in groups for at in range(group.first, group.last + 1)}
+
+
+def _shaped(found: Sequence[Run], joints: Sequence[Joint]) -> Iterator[_Group]:
+    """Yield the longest numbers that have a shape, from the left."""
+    first = 0
+    while first < len(found):
+        group = _longest_shape(found, joints, first)
+        if group:
+            yield group
+        first = group.last + 1 if group else first + 1
+
+
+def _longest_shape(found: Sequence[Run], joints: Sequence[Joint], first: int) -> _Group | None:
+    best, length, loosest = None, 0, Joint.TIGHT
+    for last in range(first, len(found)):
+        loosest = max(loosest, joints[last]) if last > first else loosest
+        length += len(found[last].digits)
+        if loosest is Joint.APART or length > LONGEST:
+            break
+        if length < _LEAST_SHAPED or not _may_be_one(part := found[first : last + 1], loosest):
+            continue
+        digits = [run.digits for run in part]
+        ends_in_x = length == 17 and part[-1].x_end
+        kind = shape([*digits, "X"] if ends_in_x else digits, is_loose=loosest > Joint.TIGHT)
+        if kind:
+            best = _Group(first, last, kind)
+    return best
+
+
+def _may_be_one(part: Sequence[Run], loosest: Joint) -> bool:
+    """Say whether what the runs measure and how they are said lets them be one number."""
+    if any(run.is_compound for run in part):
+        plain_ones = [run for run in part if not run.is_compound]
+        if not (plain_ones and is_mobile("".join(run.digits for run in part))):
+            return False
+        if max(len(run.digits) for run in plain_ones) < 3:
+            return False
+    if loosest is Joint.TIGHT:
+        return True
+    if any(run.measure for run in part[:-1]) or part[-1].measure == "hard":
+        return False
+    return loosest is Joint.PAUSE or all(len(run.digits) > 1 for run in part)
+
+
+def _long(
+    found: Sequence[Run], joints: Sequence[Joint], taken: Collection[int]
+) -> Iterator[_Group]:
+    """Yield what is long enough without a pause in it, whatever its shape."""
+    for block in _blocks(found, joints, Joint.TIGHT):
+        bare = [at for at in block if not found[at].measure and not found[at].is_compound]
+        if sum(len(found[at].digits) for at in bare) < ENOUGH:
+            continue
+        if not all(is_public(found[at].digits) for at in bare):
+            yield from _together([at for at in bare if at not in taken])
+
+
+def _announced(
+    text: str,
+    found: Sequence[Run],
+    joints: Sequence[Joint],
+    taken: Collection[int],
+    answers: Collection[int],
+) -> Iterator[_Group]:
+    """Yield numbers with pauses that a word announces, or that are said digit by digit."""
+    for block in _blocks(found, joints, Joint.PAUSE):
+        for part in _unbroken(block, found, taken):
+            said = [found[at] for at in part]
+            length = sum(len(run.digits) for run in said)
+            if length < ENOUGH or all(is_public(run.digits) for run in said):
+                continue
+            is_list = "、" in text[said[0].start : said[-1].end]
+            is_announced = not is_list and _is_announced(text, said[0].start, answers)
+            if is_announced or (length >= _ENOUGH_SPOKEN and _is_dictated(said)):
+                yield _Group(part[0], part[-1], "NUMBER")
+
+
+def _is_announced(text: str, start: int, answers: Collection[int]) -> bool:
+    line = text.rfind("\n", 0, start) + 1
+    if line in answers and _STARTS.fullmatch(text, line, start):
+        return True
+    return _CUED.search(text[max(0, start - _LOOK_BACK) : start]) is not None
+
+
+def _is_dictated(said: Sequence[Run]) -> bool:
+    """Say whether digits are spoken one by one in long groups, as no price is."""
+    lengths = [len(run.digits) for run in said]
+    return all(run.is_spoken for run in said) and max(lengths) >= 4
+
+
+def _blocks(found: Sequence[Run], joints: Sequence[Joint], loosest: Joint) -> Iterator[list[int]]:
+    block: list[int] = []
+    for at in range(len(found)):
+        if block and joints[at] > loosest:
+            yield block
+            block = []
+        block.append(at)
+    if block:
+        yield block
+
+
+def _unbroken(
+    block: Iterable[int], found: Sequence[Run], taken: Collection[int]
+) -> Iterator[list[int]]:
+    """Yield the parts of a block without taken runs, numbers read as one, and measures."""
+    part: list[int] = []
+    for at in block:
+        run = found[at]
+        if at in taken or run.is_compound or run.measure == "hard":
+            if part:
+                yield part
+            part = []
+            continue
+        part.append(at)
+        if run.measure:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _together(places: Iterable[int]) -> Iterator[_Group]:
+    """Yield groups of neighbours."""
+    group: _Group | None = None
+    for at in places:
+        if group and at == group.last + 1:
+            group = group._replace(last=at)
+            continue
+        if group:
+            yield group
+        group = _Group(at, at, "NUMBER")
+    if group:
+        yield group
+
+
+def _spans_of(text: str, found: Sequence[Run], group: _Group) -> Iterator[Span]:
+    """Yield the spans of a number, one for each line it stands on."""
+    said = found[group.first : group.last + 1]
+    digits = "".join(run.digits for run in said)
+    start = said[0].start
+    for run, after in zip(said, [*said[1:], None], strict=True):
+        if after and "\n" not in text[run.end : after.start]:
+            continue
+        end = run.end
+        if after is None:
+            end = _end_of(text, run, group.kind)
+        is_first = start == said[0].start
+        yield _with_letter(text, Span(start, end, group.kind, digits, is_first))
+        start = after.start if after else end
+
+
+def _end_of(text: str, last: Run, kind: Kind) -> int:
+    if kind == "ID" and last.x_end:
+        return last.x_end
+    extension = _EXTENSION.match(text, last.end) if kind == "PHONE" else None
+    return extension.end() if extension else last.end
+
+
+def _with_letter(text: str, span: Span) -> Span:
+    """Take in a letter before a number (E12345678): it is a document's."""
+    if span.kind == "PHONE" and text[span.start - 1 : span.start] in ("+", "("):
+        return span._replace(start=span.start - 1)
+    letter = _LETTER_BEFORE.search(text[max(0, span.start - 3) : span.start])
+    if letter and span.kind == "NUMBER" and span.is_first:
+        return span._replace(start=span.start - len(letter[0]), kind="ID")
+    return span
