@@ -12,8 +12,10 @@ import dagster as dg
 from cs_assets.calls import contracts as calls_facts
 from cs_assets.calls import mart_contracts as calls_marts
 from cs_assets.calls.assets import calls_assets
+from cs_assets.calls.judge import Judge, ModelJudge
 from cs_assets.calls.keywords import Keywords
 from cs_assets.calls.lexicon import Lexicon
+from cs_assets.calls.prompt import Prompt
 from cs_assets.calls.sentiment import Rules
 from cs_assets.checks import freshness_checks, up_to_date_checks, volume_check
 from cs_assets.contracts import Place
@@ -22,6 +24,7 @@ from cs_assets.recipes import recipes_in_order
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
 from cs_resources.lake_maintenance import Retention
+from cs_resources.model_of_settings import language_model_of
 from cs_resources.notifier import Notifier
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
@@ -46,7 +49,7 @@ def build_definitions(
     """Return the definitions of an installation; tests pass their own storage, source or clock."""
     storage = storage or storage_of(settings, CONTRACTS)
     calendar, timetable = settings.calendar, timetable_of(settings)
-    assets = calls_assets(calendar, rules_of(settings), limit_of(settings))
+    assets = calls_assets(calendar, judge_of(settings), limit_of(settings))
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
     retention = retention_job(settings.dagster_retention_days)
@@ -78,6 +81,7 @@ def build_definitions(
             Place.LAKE.value: StorageIOManager(storage, Place.LAKE),
             Place.WAREHOUSE.value: StorageIOManager(storage, Place.WAREHOUSE),
             "call_database": call_database or call_database_of(settings),
+            "language_model": language_model_of(settings, storage),
         },
         executor=dg.in_process_executor,
     )
@@ -88,6 +92,17 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(
         Keywords.load(settings.keywords_file),
         Lexicon.load(settings.lexicon_terms_file, settings.lexicon_modifiers_file),
+    )
+
+
+def judge_of(settings: Settings) -> Judge:
+    """Return who judges dialogues."""
+    rules = rules_of(settings)
+    if not settings.has_model:
+        return Judge(rules)
+    prompt = Prompt.load(settings.llm_prompt_file)
+    return Judge(
+        rules, ModelJudge(settings.llm_model, prompt, settings.llm_max_dialogue_characters)
     )
 
 

@@ -34,8 +34,10 @@ class Result:
 
     `totals` are laws tested before anything is published; `figures` are named numbers per
     partition that a reader wants to see (rows read, duplicates dropped, …); `refused` maps
-    partitions that cannot be computed to the reason; `explains` is the expression whose SQL and
-    column lineage are shown where `table` itself was computed from something held in between;
+    partitions that cannot be computed to the reason; `unfinished` maps partitions that are
+    published, and that another run may make better, to what is missing; `explains` is the
+    expression whose SQL and column lineage are shown where `table` itself was computed from
+    something held in between;
     `picture` is a Dagster metadata value that shows the run's newest days.
     """
 
@@ -43,5 +45,6 @@ class Result:
     totals: tuple[ExpectedTotal, ...] = ()
     figures: Mapping[str, Mapping[str, int | float | str]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    unfinished: Mapping[str, str] = field(default_factory=dict)
     explains: ir.Table | None = None
     picture: object | None = None

@@ -11,7 +11,7 @@ in between, or another one came after it, there is none, and the partition is ma
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
@@ -19,6 +19,8 @@ from cs_assets.contracts import Contract
 from cs_resources.warehouse import Warehouse
 
 CODE, CONFIGURATION, UNKNOWN = "code", "configuration", "fingerprint not recorded"
+UNFINISHED = "unfinished: "
+"""With this a configuration begins whose work was not done to the end; what is missing follows."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,17 @@ class Fingerprint:
         text = repr((self.code, self.configuration, sorted(self.inputs.items())))
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
+    def unfinished(self, missing: str) -> "Fingerprint":
+        """Return the fingerprint of a partition of which something is missing."""
+        return replace(self, configuration=UNFINISHED + missing)
+
     def differences(self, made: "Fingerprint | None") -> tuple[str, ...]:
         """Name what has changed since a partition was `made`: code, configuration, assets."""
         if made is None:
             return (UNKNOWN,)
         changed = [CODE] if made.code != self.code else []
+        if made.configuration.startswith(UNFINISHED):
+            return (made.configuration, *changed)
         changed += [CONFIGURATION] if made.configuration != self.configuration else []
         names = sorted({*made.inputs, *self.inputs})
         changed += [name for name in names if made.inputs.get(name) != self.inputs.get(name)]

@@ -16,22 +16,6 @@ import sqlalchemy as sa
 from cs_resources.sql_dialects import Dialect
 from cs_resources.warehouse import Warehouse
 
-Outcome = Literal[
-    "answered",
-    "invalid",
-    "refused",
-    "rate_limited",
-    "server_error",
-    "timeout",
-    "connection",
-    "unauthorized",
-    "quota",
-    "unsupported",
-    "redirect",
-    "client_error",
-    "cancelled",
-]
-
 
 @dataclass(frozen=True)
 class OpenedAttempt:
@@ -50,17 +34,20 @@ class OpenedAttempt:
     endpoint: str
     model: str
     prompt_version: str
-    structured_output: Literal["json_schema", "json_object", "text"]
+    structured_output: str
     number: int
     opened_at: datetime
 
 
 @dataclass(frozen=True)
 class ClosedAttempt:
-    """What came of a request; null: unknown. Costs in millionths of the currency."""
+    """What came of a request; null: unknown. Costs in millionths of the currency.
+
+    `outcome` is one of `model_client.Outcome`.
+    """
 
     attempt_id: str
-    outcome: Outcome
+    outcome: str
     http_status: int | None
     prompt_tokens: int | None
     completion_tokens: int | None

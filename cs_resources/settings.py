@@ -18,13 +18,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from cs_assets.calendar import Calendar
 from cs_resources.duckdb_session import MEMORY_LIMIT
 from cs_resources.errors import ConfigurationError
+from cs_resources.setting_groups import AlertSettings, ModelSettings, ScheduleSettings
 from cs_resources.timeouts import Timeouts
 
 HOME_SETTINGS = "settings.env"
 _ENCODING = "utf-8-sig"  # a byte order mark would become part of the first name
 
 
-class Settings(BaseSettings):
+class Settings(ModelSettings, AlertSettings, ScheduleSettings):
     """Settings of one installation; field names in upper case are the environment variables."""
 
     model_config = SettingsConfigDict(
@@ -108,31 +109,6 @@ class Settings(BaseSettings):
     volume_factor: float = Field(
         3.0, gt=1, description="How far a day's rows may lie from the usual before a warning."
     )
-
-    scheduler_enabled: bool = Field(False, description="Whether schedules and sensors start on.")
-    sync_cron_hour: int = Field(2, ge=0, le=23, description="Hour of the nightly read.")
-    sync_cron_minute: int = Field(0, ge=0, le=59, description="Its minute.")
-    analyze_cron_hour: int = Field(2, ge=0, le=23, description="Hour of the analysis.")
-    analyze_cron_minute: int = Field(30, ge=0, le=59, description="Its minute.")
-    snapshot_cron_hour: int = Field(6, ge=0, le=23, description="Hour of the snapshots.")
-    snapshot_cron_minute: int = Field(0, ge=0, le=59, description="Its minute.")
-    summary_cron_hour: int = Field(6, ge=0, le=23, description="Hour of the summaries.")
-    summary_cron_minute: int = Field(30, ge=0, le=59, description="Its minute.")
-    maintain_cron_hour: int = Field(
-        4, ge=0, le=23, description="Hour of the lake's maintenance, on Sundays."
-    )
-    sync_lookback_days: int = Field(3, ge=1, description="Days read again every night.")
-    sync_catch_up_days: int = Field(
-        40, ge=1, description="Days watched for changes and caught up after an outage."
-    )
-
-    alert_webhook_url: SecretStr = Field(SecretStr(""), description="Told about failed runs.")
-    alert_mail_to: str = Field("", description="Addresses, comma-separated.")
-    alert_mail_from: str = Field("", description="Sender of these mails.")
-    smtp_host: str = Field("", description="Mail server.")
-    smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
-    smtp_user: str = Field("", description="Account at the mail server.")
-    smtp_password: SecretStr = Field(SecretStr(""), description="Its password.")
 
     # the names that the source documents use
     portrait_db_host: str | None = None

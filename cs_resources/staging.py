@@ -63,6 +63,7 @@ class Staged:
     lineage: dg.TableColumnLineage | None = None
     picture: object | None = None
     figures: Mapping[str, Mapping[str, int | float | str]] = field(default_factory=dict)
+    unfinished: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def good(self) -> list[str]:
@@ -121,6 +122,12 @@ class Stager:
         name = f"kept_{uuid4().hex}"
         self.session.backend.create_table(name, table)
         return self.session.table(name)
+
+    def batches(self, table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
+        """Return a `held` or `kept` table batch by batch, whatever else is asked meanwhile."""
+        with self.session.backend.con.cursor() as cursor:
+            query = str(ibis.to_sql(table, dialect="duckdb"))
+            yield from cursor.execute(query).to_arrow_reader(rows)
 
     def _write(self, table: object, contract: Contract, path: Path) -> str:
         """Write any form of table to the file; return the SQL of a lazy one."""
@@ -212,6 +219,7 @@ class Stager:
             sql=sql,
             picture=result.picture,
             figures=result.figures,
+            unfinished=result.unfinished,
         )
 
     def _previews(

@@ -16,7 +16,7 @@ from cs_assets.calendar import Calendar, Grain
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.recipes import Recipe
 from cs_resources.fingerprinting import fingerprints_now
-from cs_resources.fingerprints import CODE, CONFIGURATION, UNKNOWN
+from cs_resources.fingerprints import CODE, CONFIGURATION, UNFINISHED, UNKNOWN
 from cs_resources.storage import Storage
 
 Reasons: TypeAlias = tuple[str, ...]
@@ -92,7 +92,8 @@ def because_of_inputs(stale: Iterable[Stale]) -> list[Stale]:
     """Return the partitions that are stale only because what they read was published anew.
 
     New code or rules may make all of history stale; whether that is to be made again, perhaps at a
-    model's price, is for a person to say.
+    model's price, is for a person to say. What a model left undone is asked again by the nightly
+    analysis.
     """
     chosen = []
     for item in stale:
@@ -100,6 +101,7 @@ def because_of_inputs(stale: Iterable[Stale]) -> list[Stale]:
             key
             for key, reasons in item.reasons.items()
             if not {CODE, CONFIGURATION, UNKNOWN} & set(reasons)
+            and not any(reason.startswith(UNFINISHED) for reason in reasons)
         ]
         if keys:
             chosen.append(item.only(keys))

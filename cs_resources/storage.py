@@ -200,7 +200,12 @@ class Storage:
             self._require_together(others, staged)
             made = [name for name in staged.good if name in writes.fingerprints]
             content = {name: _version(staged.audits[name].content_hash) for name in made}
-            self.fingerprints.record(staged.contract, content, writes.fingerprints)
+            prints = writes.fingerprints | {
+                name: writes.fingerprints[name].unfinished(missing)
+                for name, missing in staged.unfinished.items()
+                if name in made
+            }
+            self.fingerprints.record(staged.contract, content, prints)
             writes.published.add(key)
         except BaseException:
             del self._writes[step]

@@ -18,9 +18,9 @@ from cs_assets.calls.contracts import (
     CALL_TASKS,
     CALL_TURNS_RAW,
 )
+from cs_assets.calls.judge import Judge
 from cs_assets.calls.mart_assets import period_assets
 from cs_assets.calls.said_assets import said_assets
-from cs_assets.calls.sentiment import Rules
 from cs_assets.calls.turns import numbered, unreadable
 from cs_assets.quarantine import QuarantineLimit, counted_by_reason
 from cs_assets.results import ExpectedTotal, Result
@@ -41,7 +41,7 @@ _FROM_SOURCE: dict[str, Any] = {
 
 
 def calls_assets(
-    calendar: Calendar, rules: Rules, limit: QuarantineLimit
+    calendar: Calendar, judge: Judge, limit: QuarantineLimit
 ) -> list[dg.AssetsDefinition]:
     """Return every asset of the system for a calendar, a judge and a quarantine limit."""
     day = calendar.partitions(Grain.DAY)
@@ -50,7 +50,7 @@ def calls_assets(
         _call_records_raw(day),
         _call_turns_raw(day),
         _call_records_clean(day, limit),
-        *said_assets(day, rules),
+        *said_assets(day, judge),
         *period_assets(calendar),
     ]
 

@@ -183,8 +183,8 @@ def _risk(name: str, description: str) -> Column:
     return Column(name, "string", description, nullable=True, allowed=RISK_LEVELS)
 
 
-def _level(risk: ir.Value) -> ir.IntegerValue:
-    """Return a risk's rank; null is the lowest."""
+def risk_rank(risk: ir.Value) -> ir.IntegerValue:
+    """Return the rank of a risk: 3 high, 2 medium, 1 low, 0 none named."""
     return ibis.cases((risk == "high", 3), (risk == "medium", 2), (risk == "low", 1), else_=0)
 
 
@@ -233,14 +233,16 @@ CALL_SENTIMENT = Contract(
             "A risk is the higher of what the rules and the model say.",
             lambda calls: (
                 (
-                    _level(calls.complaint_risk)
+                    risk_rank(calls.complaint_risk)
                     == ibis.greatest(
-                        _level(calls.rules_complaint_risk), _level(calls.llm_complaint_risk)
+                        risk_rank(calls.rules_complaint_risk), risk_rank(calls.llm_complaint_risk)
                     )
                 )
                 & (
-                    _level(calls.churn_risk)
-                    == ibis.greatest(_level(calls.rules_churn_risk), _level(calls.llm_churn_risk))
+                    risk_rank(calls.churn_risk)
+                    == ibis.greatest(
+                        risk_rank(calls.rules_churn_risk), risk_rank(calls.llm_churn_risk)
+                    )
                 )
             ),
         ),

@@ -68,7 +68,15 @@ class PromptFile(_Part):
     system: Text
     closing: Text
     omitted: Text
+    correction: Text
     examples: Annotated[tuple[Example, ...], Field(strict=False)]
+
+    @field_validator("correction")
+    @classmethod
+    def _says_what_was_wrong(cls, correction: str) -> str:
+        if "{error}" not in correction:
+            raise ValueError("does not hold {error}, where the broken rule is told")
+        return correction
 
     @field_validator("system")
     @classmethod
@@ -116,7 +124,9 @@ class Prompt:
     @cached_property
     def version(self) -> str:
         """The declared version and a hash of all that is sent besides the dialogue."""
-        sent = json.dumps([list(_messages(self.file, [])), self.file.omitted, ANSWER_SCHEMA])
+        sent = json.dumps(
+            [list(_messages(self.file, [])), self.file.omitted, self.file.correction, ANSWER_SCHEMA]
+        )
         return f"{self.file.version}-{hashlib.sha256(sent.encode()).hexdigest()[:12]}"
 
     def render(self, turns: Sequence[Turn], limit: int) -> Rendered:

@@ -3,9 +3,6 @@
 Belongs here: names, inputs, figures. Must not: judging (see `sentiment`).
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import dagster as dg
 import ibis.expr.types as ir
 
@@ -13,18 +10,18 @@ from cs_assets.calls.contracts import (
     CALL_RECORDS_CLEAN,
     CALL_SENTIMENT,
     CALL_TURNS_RAW,
-    SENTIMENTS,
 )
 from cs_assets.calls.enriched import enriched, with_sentiment
+from cs_assets.calls.judge import Judge
+from cs_assets.calls.judging import Verdicts, judged_by_model, judging_picture
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
-from cs_assets.calls.sentiment import Rules, dialogues, judged_by_rules, mix
+from cs_assets.calls.sentiment import dialogues, judged_by_rules, mix
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_day, figures_by_day, with_days_before, zeros
 from cs_assets.table_assets import same, table_asset
-from cs_resources.figures import days_figure
 
 
-def said_assets(day: dg.PartitionsDefinition[str], rules: Rules) -> list[dg.AssetsDefinition]:
+def said_assets(day: dg.PartitionsDefinition[str], judge: Judge) -> list[dg.AssetsDefinition]:
     """Return the assets that tell what was said."""
 
     @table_asset(
@@ -34,22 +31,33 @@ def said_assets(day: dg.PartitionsDefinition[str], rules: Rules) -> list[dg.Asse
             "call_records_clean": same(CALL_RECORDS_CLEAN),
             "call_turns_raw": same(CALL_TURNS_RAW),
         },
-        configuration=rules.fingerprint,
+        resources=["language_model"],
+        # one asker at a time: what two ask at once is paid for twice
+        pool="language_model" if judge.model else None,
+        configuration=judge.fingerprint,
     )
     def call_sentiment(
         context: dg.AssetExecutionContext, call_records_clean: ir.Table, call_turns_raw: ir.Table
     ) -> Result:
-        """Judge the days' dialogues by keywords and lexicon."""
+        """Judge the days' dialogues by a language model, keywords and lexicon."""
         spoken = dialogues(call_records_clean, call_turns_raw)
-        lazy = judged_by_rules(spoken, rules)
-        judged = context.resources.storage.stager.kept(lazy)
+        lazy = judged_by_rules(spoken, judge.rules)
+        if judge.model:
+            verdicts = judged_by_model(context, spoken, judge.rules, judge.model)
+        else:
+            verdicts = Verdicts(context.resources.storage.stager.kept(lazy), lazy)
         talks = zeros(context) | counts_by_day(spoken)
+        own = figures_by_day(mix(verdicts.table))
+        days = with_days_before(context, CALL_SENTIMENT, own, mix)
+        for key, used in verdicts.used.items():
+            own.setdefault(key, {}).update(used)
         return Result(
-            judged,
+            verdicts.table,
             totals=(ExpectedTotal("every dialogue is judged once", talks),),
-            figures=(moods := figures_by_day(mix(judged))),
-            explains=lazy,
-            picture=_mood_picture(context, moods),
+            figures=own,
+            unfinished=verdicts.unfinished,
+            explains=verdicts.explains,
+            picture=judging_picture(days, is_with_model=judge.model is not None),
         )
 
     @table_asset(
@@ -71,11 +79,3 @@ def said_assets(day: dg.PartitionsDefinition[str], rules: Rules) -> list[dg.Asse
         )
 
     return [call_sentiment, call_record_enriched]
-
-
-def _mood_picture(context: dg.AssetExecutionContext, moods: Mapping[str, dict[str, Any]]) -> object:
-    days = with_days_before(context, CALL_SENTIMENT, moods, mix)
-    bars = {mood: [day[mood] for day in days.values()] for mood in SENTIMENTS}
-    said = [(day["judged"], day["dialogues"]) for day in days.values()]
-    share = [judged / talks if talks else None for judged, talks in said]
-    return days_figure("moods of judged calls per day", list(days), bars, ("share judged", share))

@@ -61,13 +61,15 @@ class Rules:
 
 
 def dialogues(calls: ir.Table, turns: ir.Table) -> ir.Table:
-    """Return the connected calls that have a dialogue: their key and `said`, the customer's words.
+    """Return the connected calls that have a dialogue: their key, `said` and `robot`.
 
-    `said` holds the customer's utterances in order, null where nothing was understood.
+    `said` holds the customer's utterances in order, null where nothing was understood, `robot` what
+    the robot said in the same turns.
     """
     talked = calls.filter(calls.is_connected & (calls.dialogue_turns > 0))
     spoken = turns.group_by(["tenant_id", "call_date", "source_table", "record_id"]).agg(
-        said=turns.question.collect(order_by=turns.sequence, include_null=True)
+        said=turns.question.collect(order_by=turns.sequence, include_null=True),
+        robot=turns.answer_content.collect(order_by=turns.sequence, include_null=True),
     )
     joined = talked.left_join(
         spoken,
@@ -84,6 +86,7 @@ def dialogues(calls: ir.Table, turns: ir.Table) -> ir.Table:
         call_date=talked.call_date,
         callid=talked.callid,
         said=spoken.said,
+        robot=spoken.robot,
     )
 
 
@@ -128,10 +131,15 @@ def judged_by_rules(spoken: ir.Table, rules: Rules) -> ir.Table:
 
 
 def mix(judged: ir.Table) -> ir.Table:
-    """Count per day: dialogues, judged ones, moods, calls at high risk."""
+    """Count per day: dialogues, how they were judged, moods, calls at high risk, tokens."""
     return judged.group_by("call_date").agg(
         dialogues=judged.count(),
         judged=judged.method.count(),
+        by_model=judged.count(where=judged.method == "llm"),
+        from_cache=judged.count(where=judged.method == "cache"),
+        by_rules=judged.count(where=judged.method == "rules"),
+        truncated=judged.count(where=judged.is_truncated),
+        without_answer=judged.error.count(),
         **{mood: judged.count(where=judged.sentiment == mood) for mood in SENTIMENTS},
         high_complaint_risk=judged.count(where=judged.complaint_risk == "high"),
         high_churn_risk=judged.count(where=judged.churn_risk == "high"),
