@@ -34,8 +34,11 @@ _MISHEARD: Final = {
 }
 _ENGLISH: Final = {
     word: str(value)
-    for value, word in enumerate("zero one two three four five six seven eight nine".split())
+    for value, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    )
 } | {"oh": "0", "o": "0"}
+_TIMES: Final = {"double": 2, "triple": 3}
 _PLACES: Final = "十百千万亿拾佰仟萬億"
 
 # what a number before it counts or measures; the soft ones begin other words too (5678家里的)
@@ -43,30 +46,39 @@ _HARD: Final = (
     r"美?元|块|毛|角|[万亿千百十兆档种款%‰年月]|[GMKTgmkt](?:[Bb](?:ps)?|[Hh]z)?(?![A-Za-z])"
     r"|毫安|小时|分钟|公里|公斤|单元|季度|积分|[x×*][0-9]"
 )
-_SOFT: Final = "[个位号分人次天日周点时秒度折倍岁米平斤克层楼栋幢室期条笔张台部套集页步级代名家件份线班排座组项届刻寸版遍]"
+_SOFT: Final = (
+    "[个位号分人次天日周点时秒度折倍岁米平斤克层楼栋幢室期条笔张台部套集"
+    "页步级代名家件份线班排座组项届刻寸版遍]"
+)
 _UNIT: Final = re.compile(f"(?P<hard>{_HARD})|{_SOFT}")
 _PHRASE: Final = re.compile(f"{_HARD}|{_SOFT}|[下会样起直些定边共旦切般半致律]")
 _MAX_MEASURED: Final = 6
 _MAX_PRICE: Final = 9
 
-_DATE: Final = r"(?:19|20)[0-9]{2}(?P<mark>[-/.])(?:1[0-2]|0?[1-9])(?P=mark)(?:[12][0-9]|3[01]|0?[1-9])(?![0-9])"
+_DATE: Final = (
+    r"(?:19|20)[0-9]{2}(?P<mark>[-/.])(?:1[0-2]|0?[1-9])(?P=mark)"
+    r"(?:[12][0-9]|3[01]|0?[1-9])(?![0-9])"
+)
 _FIXED: Final = (
     rf"(?<![0-9.])(?:{_DATE}"
     r"|[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?(?![0-9])"
-    r"|[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,2})?(?!,?[0-9])"
+    rf"|(?<![0-9{SPOKEN}],)[0-9]{{1,3}}(?:,[0-9]{{3}}){{1,4}}(?:\.[0-9]{{1,2}})?(?!,?[0-9{SPOKEN}])"
     r"|(?:192\.168|10\.[0-9]{1,3})\.[0-9]{1,3}\.[0-9]{1,3}(?![0-9.])"
     r"|[0-9]{1,7}\.[0-9]{1,2}(?!\.?[0-9]))"
     r"|(?:版本号?是?|(?<![A-Za-z])[vV])[0-9]{1,6}(?:\.[0-9]{1,6}){1,5}"
 )
 _COMPOUND: Final = rf"(?:[{SPOKEN}]?[{_PLACES}]++[零〇]?)++(?:[{SPOKEN}](?![{SPOKEN}]))?"
-_COUNTED: Final = rf"(?:[两三四五六七八]|(?<![0-9])[2-8])个[0-9{SPOKEN}](?![{_PLACES}个分点块元年月日号天次岁人位])"
+_COUNTED: Final = (
+    rf"(?:[两三四五六七八]|(?<![0-9])[2-8])个[0-9{SPOKEN}]"
+    rf"(?![{_PLACES}个分点块元年月日号天次岁人位])"
+)
 _DIGITS: Final = (
     rf"(?:{_COUNTED}|[0-9]|[{SPOKEN}](?![{_PLACES}])"
-    rf"|(?<=[{SPOKEN}])[{''.join(_MISHEARD)}](?=[{SPOKEN}])"
+    rf"|(?<=[{SPOKEN}])[{''.join(_MISHEARD)}]{{1,2}}(?=[{SPOKEN}])"
     r"|(?<=[0-9oO])[oO](?![A-NP-Za-np-z])|(?<=[0-9])[lI](?=[0-9]))++"
 )
 _WORDS: Final = (
-    rf"(?<![A-Za-z])(?:(?:double|triple)[ -]?)?(?:{'|'.join(sorted(_ENGLISH, reverse=True))})"
+    rf"(?<![A-Za-z])(?:(?:double|triple)[ -])?(?:{'|'.join(sorted(_ENGLISH, reverse=True))})"
     r"(?![A-Za-z])"
 )
 _RUN: Final = re.compile(
@@ -80,11 +92,13 @@ _ENDS_IN_X: Final = re.compile(
     r"[ ,]{0,2}(?:大写的?|字母)?(?:[xX×](?![A-Za-z0-9])|叉|艾克斯|埃克斯)"
 )
 
-_FILLERS: Final = """
-    嗯 恩 呃 额 啊 呀 哦 噢 哎 诶 唉 吧 呢 嘛 哈 喂 那 这 那个 这个 然后 接着 接下来 再 还有 就是 就
-    是 后面 后边 后头 前面 前边 中间 最后 开头 结尾 的 你 您 我 对 好 好的 行 逗号 空格 杠 横杠 横线 短横
-    减号 点 转 加 区号 不对 不是 错了 说错了 哦不 我想想 记一下 记好 是吧 对吧
-""".split()
+_FILLERS: Final = (
+    *"嗯恩呃额啊呀哦噢哎诶唉吧呢嘛哈喂那这再就是的你您我对好行杠点转加",
+    *("那个", "这个", "然后", "接着", "接下来", "还有", "就是", "好的", "是吧", "对吧"),
+    *("后面", "后边", "后头", "前面", "前边", "中间", "最后", "开头", "结尾", "区号"),
+    *("逗号", "空格", "横杠", "横线", "短横", "减号"),
+    *("不对", "不是", "错了", "说错了", "哦不", "我想想", "记一下", "记好"),
+)
 _FILLER: Final = "|".join(sorted(_FILLERS, key=len, reverse=True))
 _PLACE_NAMED: Final = "(?:前|中间|最后|后|末)[一二两三四五六七八九几0-9]位(?:数字|数|号码)?"
 PAUSE: Final = rf"(?:[\W_]|{_PLACE_NAMED}|{_FILLER})"
@@ -103,7 +117,7 @@ class Joint(IntEnum):
     PAUSE = 1
     """Commas, hesitation, a new line."""
     CHATTER = 2
-    """A few words, and a turn of the other speaker."""
+    """An utterance of a few words, such as 你等一下."""
     APART = 3
 
 
@@ -197,7 +211,17 @@ def joint(text: str, start: int, end: int) -> Joint:
         return Joint.TIGHT
     if end - start <= _MAX_PAUSE and _PAUSE.fullmatch(text, start, end):
         return Joint.PAUSE
-    is_near = end - start <= _MAX_CHATTER and "\n" in text[start:end]
-    if is_near and _CHATTER.fullmatch(text, start, end):
+    if end - start <= _MAX_CHATTER and _is_chatter(text[start:end]):
         return Joint.CHATTER
     return Joint.APART
+
+
+def _is_chatter(between: str) -> bool:
+    """Say whether it is whole utterances without numbers, and nothing of those around them."""
+    before, *lines = between.split("\n")
+    return bool(
+        len(lines) > 1
+        and _PAUSE.fullmatch(before)
+        and _PAUSE.fullmatch(lines.pop())
+        and all(_CHATTER.fullmatch(line) for line in lines)
+    )

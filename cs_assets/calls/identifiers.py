@@ -10,7 +10,7 @@ from typing import Final, Literal
 Kind = Literal["PHONE", "ID", "CARD", "EMAIL", "NUMBER"]
 
 LONGEST: Final = 19
-_MOBILE: Final = re.compile(r"(?:(?:00)?86)?0?1[3-9][0-9]{9}")
+_MOBILE: Final = re.compile(r"(?:(?:00)?86)?1[3-9][0-9]{9}")
 _LANDLINE: Final = re.compile(r"0(?:10|2[0-9]|[3-9][0-9]{2})[2-9][0-9]{6,7}")
 _HOTLINE: Final = re.compile(r"[48]00[0-9]{7}")
 _MONTH_AND_DAY: Final = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
@@ -25,9 +25,14 @@ def is_mobile(digits: str) -> bool:
     return _MOBILE.fullmatch(digits) is not None
 
 
+def is_service(digits: str) -> bool:
+    """Say whether digits are a service number: 110, 12315, 10086, 95588."""
+    return _SERVICE.fullmatch(digits) is not None
+
+
 def is_public(digits: str) -> bool:
-    """Say whether digits are a service number (12315, 10086, 95588) or a year."""
-    return bool(_SERVICE.fullmatch(digits) or _YEAR.fullmatch(digits))
+    """Say whether digits are a service number or a year."""
+    return is_service(digits) or _YEAR.fullmatch(digits) is not None
 
 
 def shape(groups: Sequence[str], is_loose: bool) -> Kind | None:
@@ -37,7 +42,9 @@ def shape(groups: Sequence[str], is_loose: bool) -> Kind | None:
     that a list of prices can hardly have counts.
     """
     digits = "".join(groups)
-    if is_mobile(digits) or _LANDLINE.fullmatch(digits):
+    # from another city a mobile number has a 0 before it
+    local = digits if is_loose else digits.removeprefix("0")
+    if is_mobile(local) or _LANDLINE.fullmatch(digits):
         return "PHONE"
     if _HOTLINE.fullmatch(digits):
         # 400, 800, 1200: round numbers are prices

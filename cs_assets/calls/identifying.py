@@ -5,22 +5,25 @@ not: how digits are said (see `digit_runs`), number plans (see `identifiers`), r
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
 from cs_assets.calls.digit_runs import PAUSE, SPOKEN, Joint, Run, joint
-from cs_assets.calls.identifiers import LONGEST, Kind, is_mobile, is_public, shape
+from cs_assets.calls.identifiers import LONGEST, Kind, is_mobile, is_public, is_service, shape
 
 ENOUGH: Final = 7
 """So many digits on end identify somebody, whatever they are."""
 _LEAST_SHAPED: Final = 10
 _ENOUGH_SPOKEN: Final = 8
+_CORRECTION: Final = 4
 _CUE: Final = (
     "电话|手机|座机|号码|[卡账帐户单]号|身份证|证件|护照|工单|订单|银行卡|联系方式|QQ|微信|邮箱"
 )
 ASKS: Final = re.compile(_CUE)
 _CUED: Final = re.compile(f"(?:{_CUE})号?(?:{PAUSE}|[为叫])*+$")
-_STARTS: Final = re.compile(f"{PAUSE}*+")
+_PAUSES: Final = re.compile(f"{PAUSE}*+")
 _LOOK_BACK: Final = 24
 _EXTENSION: Final = re.compile(rf" ?(?:转|分机号?)是? ?[0-9{SPOKEN}]{{1,6}}")
 _LETTER_BEFORE: Final = re.compile(r"(?<![A-Za-z])[A-Za-z][ -]?$")
@@ -45,59 +48,74 @@ class _Group(NamedTuple):
     kind: Kind
 
 
-def digit_spans(text: str, found: Sequence[Run], answers: Collection[int] = ()) -> list[Span]:
+def digit_spans(
+    text: str, found: Sequence[Run], answers: AbstractSet[int] = frozenset()
+) -> list[Span]:
     """Return the identifiers among the runs of a plain text.
 
     `answers`: where utterances begin that answer a question for a number.
     """
     joints = [Joint.APART] + [
-        joint(text, before.end, after.start)
-        for before, after in zip(found, found[1:], strict=False)
+        joint(text, before.end, after.start) for before, after in pairwise(found)
     ]
-    groups = list(_shaped(found, joints))
+    groups: list[_Group] = []
+    for loosest in (Joint.TIGHT, Joint.PAUSE, Joint.CHATTER):
+        groups += _shaped(found, joints, loosest, _taken(groups))
     groups += _long(found, joints, _taken(groups))
     groups += _announced(text, found, joints, _taken(groups), answers)
     return [span for group in groups for span in _spans_of(text, found, group)]
+
+
+def stands_alone(text: str, run: Run) -> bool:
+    """Say whether nothing but hesitation stands beside a run on its line."""
+    end = text.find("\n", run.end)
+    return bool(
+        _PAUSES.fullmatch(text, text.rfind("\n", 0, run.start) + 1, run.start)
+        and _PAUSES.fullmatch(text, run.end, len(text) if end < 0 else end)
+    )
 
 
 def _taken(groups: Iterable[_Group]) -> set[int]:
     return {at for group in groups for at in range(group.first, group.last + 1)}
 
 
-def _shaped(found: Sequence[Run], joints: Sequence[Joint]) -> Iterator[_Group]:
-    """Yield the longest numbers that have a shape, from the left."""
-    first = 0
-    while first < len(found):
-        group = _longest_shape(found, joints, first)
-        if group:
-            yield group
-        first = group.last + 1 if group else first + 1
+def _shaped(
+    found: Sequence[Run], joints: Sequence[Joint], loosest: Joint, taken: AbstractSet[int]
+) -> Iterator[_Group]:
+    """Yield the longest numbers that have a shape, from the left; no joint is above `loosest`."""
+    for block in _blocks(found, joints, loosest):
+        for part in _parts(block, taken):
+            at = 0
+            while at < len(part):
+                group = _longest_shape(found, part[at:], loosest)
+                if group:
+                    yield group
+                at += group.last - group.first + 1 if group else 1
 
 
-def _longest_shape(found: Sequence[Run], joints: Sequence[Joint], first: int) -> _Group | None:
-    best, length, loosest = None, 0, Joint.TIGHT
-    for last in range(first, len(found)):
-        loosest = max(loosest, joints[last]) if last > first else loosest
-        length += len(found[last].digits)
-        if loosest is Joint.APART or length > LONGEST:
+def _longest_shape(found: Sequence[Run], part: Sequence[int], loosest: Joint) -> _Group | None:
+    best, digits, length = None, [], 0
+    for at in part:
+        digits.append(found[at].digits)
+        length += len(digits[-1])
+        if length > LONGEST:
             break
-        if length < _LEAST_SHAPED or not _may_be_one(part := found[first : last + 1], loosest):
+        if length < _LEAST_SHAPED or not _may_be_one(found[part[0] : at + 1], loosest):
             continue
-        digits = [run.digits for run in part]
-        ends_in_x = length == 17 and part[-1].x_end
+        ends_in_x = length == 17 and found[at].x_end
         kind = shape([*digits, "X"] if ends_in_x else digits, is_loose=loosest > Joint.TIGHT)
         if kind:
-            best = _Group(first, last, kind)
+            best = _Group(part[0], at, kind)
     return best
 
 
 def _may_be_one(part: Sequence[Run], loosest: Joint) -> bool:
     """Say whether what the runs measure and how they are said lets them be one number."""
     if any(run.is_compound for run in part):
-        plain_ones = [run for run in part if not run.is_compound]
-        if not (plain_ones and is_mobile("".join(run.digits for run in part))):
+        plain_ones = [len(run.digits) for run in part if not run.is_compound]
+        if loosest is Joint.CHATTER or max(plain_ones, default=0) < 3:
             return False
-        if max(len(run.digits) for run in plain_ones) < 3:
+        if not is_mobile("".join(run.digits for run in part)):
             return False
     if loosest is Joint.TIGHT:
         return True
@@ -107,7 +125,7 @@ def _may_be_one(part: Sequence[Run], loosest: Joint) -> bool:
 
 
 def _long(
-    found: Sequence[Run], joints: Sequence[Joint], taken: Collection[int]
+    found: Sequence[Run], joints: Sequence[Joint], taken: AbstractSet[int]
 ) -> Iterator[_Group]:
     """Yield what is long enough without a pause in it, whatever its shape."""
     for block in _blocks(found, joints, Joint.TIGHT):
@@ -122,33 +140,54 @@ def _announced(
     text: str,
     found: Sequence[Run],
     joints: Sequence[Joint],
-    taken: Collection[int],
-    answers: Collection[int],
+    taken: AbstractSet[int],
+    answers: AbstractSet[int],
 ) -> Iterator[_Group]:
     """Yield numbers with pauses that a word announces, or that are said digit by digit."""
     for block in _blocks(found, joints, Joint.PAUSE):
-        for part in _unbroken(block, found, taken):
+        numbers = [at for at in block if at in taken]
+        for part in _unmeasured(block, found, taken):
             said = [found[at] for at in part]
-            length = sum(len(run.digits) for run in said)
-            if length < ENOUGH or all(is_public(run.digits) for run in said):
+            if numbers:
+                yield from _together(_corrections(text, found, part, numbers))
                 continue
-            is_list = "、" in text[said[0].start : said[-1].end]
-            is_announced = not is_list and _is_announced(text, said[0].start, answers)
-            if is_announced or (length >= _ENOUGH_SPOKEN and _is_dictated(said)):
+            if all(is_public(run.digits) for run in said):
+                continue
+            length = sum(len(run.digits) for run in said)
+            between = text[said[0].start : said[-1].end]
+            is_announced = "、" not in between and "/" not in between
+            is_announced = is_announced and _is_announced(text, said[0].start, answers)
+            if length >= ENOUGH and (is_announced or _is_dictated(said)):
                 yield _Group(part[0], part[-1], "NUMBER")
 
 
-def _is_announced(text: str, start: int, answers: Collection[int]) -> bool:
+def _corrections(
+    text: str, found: Sequence[Run], part: Sequence[int], numbers: Sequence[int]
+) -> Iterator[int]:
+    """Yield what is said before or after a number to correct it: 不对, 三四五六."""
+    for at in part:
+        run = found[at]
+        if len(run.digits) >= _CORRECTION and not is_service(run.digits):
+            before, after = found[numbers[0]].end, found[numbers[-1]].start
+            if "\n" not in text[min(before, run.end) : max(after, run.start)]:
+                yield at
+
+
+def _is_announced(text: str, start: int, answers: AbstractSet[int]) -> bool:
     line = text.rfind("\n", 0, start) + 1
-    if line in answers and _STARTS.fullmatch(text, line, start):
+    if line in answers and _PAUSES.fullmatch(text, line, start):
         return True
     return _CUED.search(text[max(0, start - _LOOK_BACK) : start]) is not None
 
 
 def _is_dictated(said: Sequence[Run]) -> bool:
-    """Say whether digits are spoken one by one in long groups, as no price is."""
+    """Say whether digits are said one by one, as no price is."""
     lengths = [len(run.digits) for run in said]
-    return all(run.is_spoken for run in said) and max(lengths) >= 4
+    if max(lengths) == 1:
+        values = [int(run.digits) for run in said]
+        return any(after != before + 1 for before, after in pairwise(values))
+    is_spoken = all(run.is_spoken for run in said)
+    return is_spoken and max(lengths) >= 4 and sum(lengths) >= _ENOUGH_SPOKEN
 
 
 def _blocks(found: Sequence[Run], joints: Sequence[Joint], loosest: Joint) -> Iterator[list[int]]:
@@ -162,20 +201,23 @@ def _blocks(found: Sequence[Run], joints: Sequence[Joint], loosest: Joint) -> It
         yield block
 
 
-def _unbroken(
-    block: Iterable[int], found: Sequence[Run], taken: Collection[int]
+def _parts(block: Iterable[int], taken: AbstractSet[int]) -> Iterator[list[int]]:
+    """Yield what taken runs leave of a block."""
+    for is_taken, part in groupby(block, taken.__contains__):
+        if not is_taken:
+            yield list(part)
+
+
+def _unmeasured(
+    block: Iterable[int], found: Sequence[Run], taken: AbstractSet[int]
 ) -> Iterator[list[int]]:
     """Yield the parts of a block without taken runs, numbers read as one, and measures."""
     part: list[int] = []
     for at in block:
         run = found[at]
-        if at in taken or run.is_compound or run.measure == "hard":
-            if part:
-                yield part
-            part = []
-            continue
-        part.append(at)
-        if run.measure:
+        is_out = at in taken or run.is_compound or run.measure == "hard"
+        part += [] if is_out else [at]
+        if part and (is_out or run.measure):
             yield part
             part = []
     if part:

@@ -7,19 +7,20 @@ identify somebody (see `identifying`), sending; names and addresses of people st
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Final
 
 from cs_assets.calls.digit_runs import Run, runs
 from cs_assets.calls.identifiers import Kind, is_mobile, is_public
-from cs_assets.calls.identifying import ASKS, Span, digit_spans
+from cs_assets.calls.identifying import ASKS, Span, digit_spans, stands_alone
 from cs_assets.calls.plain_text import plain
 from cs_assets.calls.spoken_emails import emails
 
 _TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{8,}")
-_SPEED: Final = re.compile(r"[0-9]{1,6}[A-Za-z]{1,4}")
+_MEASURED: Final = re.compile(r"[0-9]{1,6}(?:[A-Za-z]{1,4}|x[0-9]{1,6})")
 _MIN_DIGITS_OF_TOKEN: Final = 5
 _GRAM: Final = 4
 _OPENING: Final = 3
@@ -66,7 +67,7 @@ def redact_dialogue(turns: Sequence[Turn]) -> tuple[list[Turn], Mapping[str, int
 
 
 def _redacted(
-    speakers: Sequence[Sequence[str]], asked: Sequence[Collection[int]]
+    speakers: Sequence[Sequence[str]], asked: Sequence[AbstractSet[int]]
 ) -> tuple[list[list[str]], Mapping[str, int]]:
     """Take identifiers out of each speaker's utterances; `asked`: which answer for a number."""
     texts = ["\n".join(utterances) for utterances in speakers]
@@ -83,7 +84,7 @@ def _redacted(
     counts: Counter[str] = Counter()
     clean = []
     for text, utterances, said, those in zip(texts, speakers, found, spans, strict=True):
-        those += _repeated(_outside(said, those), known)
+        those += _repeated(text, _outside(said, those), known)
         counts.update(span.kind for span in those if span.is_first)
         lines = iter(_replaced(text, those).split("\n"))
         clean.append(["\n".join(islice(lines, 1 + one.count("\n"))) for one in utterances])
@@ -101,7 +102,7 @@ def _token_spans(text: str) -> list[Span]:
         for token in _TOKEN.finditer(text)
         if sum(char.isdigit() for char in token[0]) >= _MIN_DIGITS_OF_TOKEN
         and not set(token[0]) <= set("0123456789oOlI")
-        and not _SPEED.fullmatch(token[0])
+        and not _MEASURED.fullmatch(token[0])
         and not any(is_mobile(digits) for digits in re.findall("[0-9]+", token[0]))
     ]
 
@@ -128,15 +129,18 @@ def _grams(spans: Iterable[Span]) -> dict[str, Kind]:
     return grams
 
 
-def _repeated(free: Iterable[Run], known: Mapping[str, Kind]) -> list[Span]:
+def _repeated(text: str, free: Iterable[Run], known: Mapping[str, Kind]) -> list[Span]:
     """Return the runs that repeat a piece of a known identifier."""
     spans = []
     for run in free if known else ():
-        if run.measure == "hard" or is_public(run.digits) or len(run.digits) < _OPENING:
+        if run.measure == "hard" or is_public(run.digits):
             continue
         grams = [run.digits[at : at + _GRAM] for at in range(len(run.digits) - _GRAM + 1)]
-        if all(gram in known for gram in grams or [run.digits]):
-            spans.append(Span(run.start, run.end, known[(grams or [run.digits])[0]]))
+        # three digits may be a price; they repeat a number if they are all that is said
+        if not grams and stands_alone(text, run):
+            grams = [run.digits]
+        if grams and all(gram in known for gram in grams):
+            spans.append(Span(run.start, run.end, known[grams[0]]))
     return spans
 
 

@@ -10,12 +10,14 @@ from typing import Final
 from cs_assets.calls.digit_runs import SPOKEN
 
 _AT: Final = re.compile(
-    r"@|[艾爱埃唉哎]特|[圈花][aA](?![A-Za-z])|小老鼠|[(\[]?(?<![A-Za-z])(?i:at)(?![A-Za-z])[)\]]?"
+    r"@|[艾爱埃唉哎]特|[圈花][aA]|小老鼠|[(\[]?(?<![A-Za-z])(?i:at)(?![A-Za-z])[)\]]?"
 )
 _DOT: Final = r" ?(?:\.|。|点儿?|[(\[]?dot[)\]]?) ?"
 _LABEL: Final = rf"[A-Za-z0-9{SPOKEN}](?:[A-Za-z0-9{SPOKEN} -]{{0,30}}?[A-Za-z0-9{SPOKEN}])?"
 _TOP: Final = r"(?:c ?o ?m|[康抗肯克][母姆木]|[A-Za-z]{2,6}|耐特)"
-_PROVIDER: Final = r"(?:qq|163|126|139|189|gmail|foxmail|outlook|hotmail|sina|sohu|icloud|新浪|搜狐|网易|腾讯|谷歌)"
+_PROVIDER: Final = (
+    "(?:qq|163|126|139|189|gmail|foxmail|outlook|hotmail|sina|sohu|icloud|新浪|搜狐|网易|腾讯|谷歌)"
+)
 _DOMAIN: Final = re.compile(
     rf"(?i: ?(?:{_LABEL}{_DOT}){{1,3}}{_TOP}(?:{_DOT}(?:cn|hk|tw))?| ?{_PROVIDER}(?:的?邮箱)?)"
 )
