@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cs_resources.model_answers import AnswerCache, StoredAnswer, keep
+from cs_resources.model_batches import Batches
 from cs_resources.model_ledger import (
     ClosedAttempt,
     Ledger,
@@ -23,8 +24,8 @@ from cs_resources.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
-class ModelStore(AnswerCache, Ledger, Pace):
-    """Answers, ledger and pace of all models, shared by every process of an installation."""
+class ModelStore(AnswerCache, Ledger, Pace, Batches):
+    """Answers, ledger, pace and batches of all models, shared by every process."""
 
     warehouse: Warehouse
 
