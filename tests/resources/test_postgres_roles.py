@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from storage_cases import MONTHS, publish, revenue, rows_of
 
 from cs_resources.errors import ConfigurationError
+from cs_resources.model_store import ModelStore
+from cs_resources.model_window import Limits
 from cs_resources.storage import Storage
 from cs_resources.warehouse_migrations import Migrator
 from cs_resources.warehouse_tables import WarehouseTables
@@ -35,6 +37,13 @@ def test_the_application_publishes_restates_and_reads(application: Storage) -> N
         publish(application, KEPT, revenue(KEPT, [KEY], cents), [KEY])
     assert {row["revenue"] for row in rows_of(application, KEPT, [KEY])} == {2}
     assert len(application.warehouse.restatements(KEPT)) == 1
+
+
+def test_the_application_keeps_what_models_answered(application: Storage) -> None:
+    store = ModelStore(application.warehouse)
+    assert store.reserve("https://model.example", "m", Limits(1), [1], 0) == [0]
+    store.remember_mode("https://model.example", "m", "text")
+    assert store.mode("https://model.example", "m") == "text"
 
 
 @pytest.mark.parametrize(

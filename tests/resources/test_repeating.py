@@ -6,16 +6,25 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
+from servers import postgres_database
 from storage_cases import opened
 
 from cs_resources.repeating import repeatable
 from cs_resources.warehouse import Warehouse
 
 
+@pytest.fixture(scope="module")
+def database() -> Iterator[sa.URL]:
+    with postgres_database() as url:
+        yield url
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path, postgres_url: sa.URL) -> Iterator[Warehouse]:
-    """An empty warehouse on PostgreSQL."""
-    with opened(tmp_path, url=postgres_url) as storage:
+def warehouse(tmp_path: Path, database: sa.URL) -> Iterator[Warehouse]:
+    """A warehouse on PostgreSQL in which no endpoint is known."""
+    with opened(tmp_path, url=database) as storage:
+        with storage.warehouse.engine.begin() as connection:
+            connection.execute(storage.warehouse.tables.models.endpoints.delete())
         yield storage.warehouse
 
 
