@@ -15,6 +15,7 @@ from cs_assets.calls.redaction import Turn
 KINDS: Final = {
     "mobile": 40,
     "landline": 8,
+    "local number": 4,
     "hotline": 4,
     "id card": 14,
     "bank card": 12,
@@ -87,6 +88,7 @@ ECHOED: Final = ("好的，您的{what}是{}，对吗？", "{}，已为您登记
 ASKED: Final = ("请问您的{what}是多少？", "麻烦您报一下{what}。", "{what}方便说一下吗？")
 NAMES: Final = {
     "mobile": ("电话", "手机号", "号码", "联系方式", "手机"),
+    "local number": ("座机", "家里电话", "电话"),
     "landline": ("座机", "电话", "公司电话", "号码"),
     "hotline": ("热线", "客服电话", "电话"),
     "id card": ("身份证", "身份证号", "证件号"),
@@ -96,6 +98,10 @@ NAMES: Final = {
     "document": ("护照号", "证件号", "单号", "护照"),
 }
 GOING_ON: Final = ("嗯。", "好的，请继续。", "您请说。", "嗯嗯，还有呢？", None, "好的。")
+WAYS: Final = (
+    *("nodded", "nodded", "repeated", "interrupted", "read back", "talking", "confirmed"),
+)
+TAILS: Final = ("，你记了吗", "，听到没", "，对", "啊", "，记一下", "，等会儿我看看", "")
 IN_BETWEEN: Final = ("你等一下啊", "我看一下", "嗯", "然后呢", "你记好了没")
 
 INNOCENT: Final = {
@@ -105,12 +111,16 @@ INNOCENT: Final = {
         两百五|三千五百八十块六毛四|129元，199元，299元|充了100，送100，又充了200，一共400|
         欠费{n3}.80元|一九九、二九九、三九九都有|从129涨到199又涨到239|两千两百二十二块|
         1234567元|120万|一千二百三十四万五千六百七十八元|1200000块|每月59、99、129随便选|
-        299，399，599三种|一个一百二，一个一百八""",
+        299，399，599三种|订单金额1599，优惠200，实付1399|流量20G用了18.5G还剩1.5G|
+        去年12月交了1999，今年1月又交了2999|二十、三十、五十的话费|100 200 300都行|
+        电话费129，199，299|手机套餐59，99，199|卡里还剩1200，每月扣129|
+        微信转了1500，支付宝转了2000|总价3560000元|1599，1999，2999三款|一个一百二，一个一百八""",
     "date": """2025年11月24日|二零二五年十一月|2025-11-24|2025/11/24|2025.11.24|
         二零二五年十一月二十四号|二零二四年到二零二五年|2024年、2025年、2026年|1990年1月1日|
         2025-11-24 10:30:45|11月24号下午3点30分|一九八五年三月十二号|从2023年11月用到2025年11月|
         二零二三、二零二四、二零二五年|每月8号、18号、28号|11.11|九零后、八零后|二零二五款|
-        24年12月25号""",
+        24年12月25号|身份证到期了，2025年8月15号到期|1998年的老用户，2008年换的|
+        单号我忘了，12月8号下的单，花了1280""",
     "time": """10:30|9:00-18:00|十点半|早上九点到晚上六点|24小时|7×24小时|三点一刻|
         8点、12点、18点|10点15分20秒|一两个小时|14:30:00|三四十分钟|周一三五，周二四六""",
     "service number": """12315|10086|10000号|打110|九五五八八|95588|一二三一五|幺零零八六|
@@ -122,7 +132,8 @@ INNOCENT: Final = {
         四五六个|五六七八次|一次两次三次四次|一、二、三|第一第二第三|十有八九|九九八十一|
         不三不四|乱七八糟|一二三四五步|一个两个三个四个五个六个七个八个|1、2、3、4、5、6项|
         二四六晚上|打分1到5|五分五分五分|3+2|数一二三|一下一下又一下|一来二去|七上八下|
-        三天五天八天十天""",
+        三天五天八天十天|从1数到10|号码换了3个了|联系了3次，每次等30分钟|1点、3点、5点、7点、9点、11点|
+        早上8点打一次，10点打一次，下午2点、3点、4点各一次|我电话打了5次，10086打了3次""",
     "version": """v2.3.1|5.1.0版|安卓14|iOS 17.2.1|Win10|版本号12.3.456|V10.0.19045|802.11ax|
         版本是7.0.12.301|iPhone15ProMax|Mate60Pro|H.265|RTX4090""",
     "measure": """300兆|1000M|5G|60G流量500分钟|3000毫安|1920x1080|192.168.1.1|2.4G和5G|
@@ -222,20 +233,18 @@ def _plant(random: Random, case: Case, kind: str) -> None:
 def _plant_over_turns(random: Random, case: Case, kind: str, what: str) -> None:
     """The identifier comes in groups, one turn each; the robot nods, repeats or asks."""
     digits = digits_of(random, kind)
-    way = random.choice(["nodded", "nodded", "repeated", "interrupted", "read back"])
+    way = random.choice(WAYS)
     written = random.random() < 0.4
     parts = [
         part if written else say(part, random.choice("幺一")) for part in natural(random, digits)
     ]
     first = len(case.turns)
     for at, part in enumerate(parts):
-        lead = (
-            random.choice(["", "", "嗯，", "然后", "那个，"])
-            if at
-            else random.choice(["", f"{what}"])
-        )
+        lead = random.choice(["", "", "嗯，", "然后", "那个，"] if at else ["", what, f"{what}是"])
+        tail = random.choice(TAILS) if way == "talking" else ""
         nod = part if way == "repeated" else random.choice(GOING_ON)
-        case.turns.append(Turn(f"{lead}{part}", nod))
+        nod = f"{part}，请继续。" if way == "confirmed" else nod
+        case.turns.append(Turn(f"{lead}{part}{tail}", nod))
         if way == "interrupted" and at == 0:
             case.turns.append(Turn(random.choice(IN_BETWEEN), "好的，不着急。"))
     if way == "read back":

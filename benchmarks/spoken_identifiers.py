@@ -16,9 +16,19 @@ _CAPITAL: Final = "零壹贰叁肆伍陆柒捌玖"
 _RADIO: Final = "洞幺两三四五六拐八勾"
 _CIRCLED: Final = "⓪①②③④⑤⑥⑦⑧⑨"
 _BOLD: Final = "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗"
+_ODD_GROUPS: Final = 0.08
 _ENGLISH: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # what speech recognition writes for a digit now and then
 _MISHEARD: Final = {"1": "要腰", "0": "林令", "8": "吧", "9": "久", "7": "期", "5": "无"}
+_PINYIN: Final = ("ling", "yao", "er", "san", "si", "wu", "liu", "qi", "ba", "jiu")
+_TALK: Final = (
+    "你等一下啊",
+    "，你记一下，",
+    "，记好了没，",
+    "，听得清吗，",
+    "，我想想啊，",
+    "，对吧，",
+)
 _HESITATIONS: Final = (
     "，嗯，",
     "，呃，",
@@ -47,6 +57,8 @@ def groups(digits: str, sizes: Sequence[int]) -> list[str]:
 
 def natural(random: Random, digits: str) -> list[str]:
     """Return digits in the groups in which people say them."""
+    if random.random() < _ODD_GROUPS:
+        return groups(digits, random.choice([(5,), (2, 3, 3), (2, 2, 2, 2, 2), (3, 1, 4), (6,)]))
     if len(digits) == 11 and digits[0] == "1":
         sizes = random.choice([(3, 4, 4), (3, 4, 4), (3, 4, 4), (3, 3, 5), (4, 3, 4), (3, 2, 3, 3)])
     elif len(digits) == 10 and digits[:3] in ("400", "800"):
@@ -143,6 +155,39 @@ def _twice(random: Random, digits: str) -> str:
     return f"{digits}，我再说一遍，{_joined('，', spoken=True)(random, digits)}"
 
 
+def _talking(random: Random, digits: str) -> str:
+    """幺三八你等一下啊零零一二: words of all sorts between the groups."""
+    parts = [say(part) for part in natural(random, digits)]
+    return parts[0] + "".join(random.choice(_TALK) + part for part in parts[1:])
+
+
+def _digit_lost(random: Random, digits: str) -> str:
+    """Speech recognition drops a digit."""
+    lost = random.randint(4, 9)
+    return _joined("，", " ", "", spoken=True)(random, digits[:lost] + digits[lost + 1 :])
+
+
+def _hundreds(random: Random, digits: str) -> str:
+    """一百三十八，四百五十六: groups of three read as numbers."""
+    parts = groups(digits, (3, 3, 3))
+    return "，".join(
+        say(part, "一") if "0" in part[:2] or len(part) < 3 else _hundred(int(part))
+        for part in parts
+    )
+
+
+def _hundred(value: int) -> str:
+    hundreds, rest = divmod(value, 100)
+    zero = "零" if 0 < rest < 10 else ""
+    tens = "一" + _number(rest) if 10 <= rest < 20 else _number(rest) if rest >= 10 else ""
+    ones = SPOKEN[rest] if 0 < rest < 10 else ""
+    return f"{SPOKEN[hundreds]}百{zero}{tens}{ones}"
+
+
+def _pinyin(_: Random, digits: str) -> str:
+    return " ".join(_PINYIN[int(digit)] for digit in digits)
+
+
 def _letter_o(_: Random, digits: str) -> str:
     return digits[:3] + digits[3:].replace("0", "O")
 
@@ -189,6 +234,15 @@ _MOBILE: Final[Mapping[str, Form]] = {
     "by places": _places,
     "said twice": _twice,
     "letter O": _letter_o,
+    "talking between": _talking,
+    "digit lost": _digit_lost,
+    "hundreds": _hundreds,
+    "pinyin": _pinyin,
+    "glued to letters": lambda random, digits: random.choice(["tel", "wx", "QQ", "V"]) + digits,
+    "unit behind": lambda random, digits: (
+        _joined(" ", "-", "")(random, digits)
+        + random.choice(["家里的", "人工打过", "号", "时间不定"])
+    ),
 }
 _ID_ENDS: Final = ("X", "x", "Ｘ", "叉", " X", "，X", "，艾克斯", "大写的X")
 
@@ -202,6 +256,10 @@ FORMS: Final[Mapping[str, Mapping[str, Form]]] = {
         "extension": lambda random, digits: (
             f"{digits[:-8]}-{digits[-8:]}转{random.randrange(1000, 9999)}"
         ),
+    },
+    "local number": {
+        name: _ANY[name]
+        for name in ("written", "spaced", "dashed", "spoken", "spoken, spaced", "spoken, commas")
     },
     "hotline": {name: _ANY[name] for name in _ANY if name not in ("capital numerals", "misheard")},
     "id card": {
@@ -230,6 +288,8 @@ def digits_of(random: Random, kind: str) -> str:
         )
     if kind == "hotline":
         return random.choice(["400", "400", "800"]) + str(random.randrange(10**6, 10**7))
+    if kind == "local number":
+        return str(random.randrange(20_000_000, 89_999_999))
     if kind == "id card":
         return id_card(random)
     if kind == "bank card":

@@ -32,12 +32,16 @@ _MISHEARD: Final = {
     **dict.fromkeys("久酒", "9"),
     **dict.fromkeys("是就吧", ""),
 }
-_ENGLISH: Final = {
+_NAMED: Final = {
     word: str(value)
-    for value, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    for words in (
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+        ("ling", "yao", "er", "san", "si", "wu", "liu", "qi", "ba", "jiu"),
+        ("oh", "yi", "liang"),
+        ("o",),
     )
-} | {"oh": "0", "o": "0"}
+    for value, word in enumerate(words)
+}
 _TIMES: Final = {"double": 2, "triple": 3}
 _PLACES: Final = "十百千万亿拾佰仟萬億"
 
@@ -77,10 +81,7 @@ _DIGITS: Final = (
     rf"|(?<=[{SPOKEN}])[{''.join(_MISHEARD)}]{{1,2}}(?=[{SPOKEN}])"
     r"|(?<=[0-9oO])[oO](?![A-NP-Za-np-z])|(?<=[0-9])[lI](?=[0-9]))++"
 )
-_WORDS: Final = (
-    rf"(?<![A-Za-z])(?:(?:double|triple)[ -])?(?:{'|'.join(sorted(_ENGLISH, reverse=True))})"
-    r"(?![A-Za-z])"
-)
+_WORDS: Final = rf"(?<![A-Za-z])(?:(?:double|triple)[ -])?(?:{'|'.join(_NAMED)})(?![A-Za-z])"
 _RUN: Final = re.compile(
     rf"(?P<fixed>{_FIXED})|(?P<compound>{_COMPOUND})|(?P<digits>{_DIGITS})|(?P<word>(?i:{_WORDS}))"
 )
@@ -105,8 +106,10 @@ PAUSE: Final = rf"(?:[\W_]|{_PLACE_NAMED}|{_FILLER})"
 _PAUSE: Final = re.compile(f"{PAUSE}*+")
 _TIGHT: Final = re.compile("[ \\-\u2010-\u2015\u2212.·•・()_*#'\"\\u0300-\\u036f\\u20d0-\\u20ff]*+")
 _CHATTER: Final = re.compile(r"[^\[\]A-Za-z0-9]*+")
+_TALK: Final = re.compile(
+    f"(?:{PAUSE}|[他等记录写听清到见看想说慢了着过吗没得会儿往下来啦喽不一个重复知道明白可以先拿笔找稍])*+"
+)
 _MAX_PAUSE: Final = 40
-_MAX_CHATTER: Final = 30
 
 
 class Joint(IntEnum):
@@ -115,10 +118,12 @@ class Joint(IntEnum):
     TIGHT = 0
     """Nothing but spaces and strokes."""
     PAUSE = 1
-    """Commas, hesitation, a new line."""
-    CHATTER = 2
-    """An utterance of a few words, such as 你等一下."""
-    APART = 3
+    """Commas and hesitation."""
+    LINE = 2
+    """The same, over the end of a line or an utterance."""
+    TALK = 3
+    """Talk about dictating (你记一下), or an utterance in between that holds no number."""
+    APART = 4
 
 
 class Run(NamedTuple):
@@ -155,7 +160,7 @@ def _runs(text: str) -> Iterator[Run]:
                 match[0].lower().replace("double", "double ").replace("triple", "triple ").strip(),
             )
             count = {"double": 2, "triple": 3}.get(times[0] if times else "", 1)
-            yield Run(start, end, _ENGLISH[word] * count, True)
+            yield Run(start, end, _NAMED[word] * count, True)
         else:
             yield from _plain_run(text, start, end)
 
@@ -209,11 +214,12 @@ def joint(text: str, start: int, end: int) -> Joint:
     """Say what stands between two runs, from the end of one to the start of the next."""
     if _TIGHT.fullmatch(text, start, end):
         return Joint.TIGHT
-    if end - start <= _MAX_PAUSE and _PAUSE.fullmatch(text, start, end):
-        return Joint.PAUSE
-    if end - start <= _MAX_CHATTER and _is_chatter(text[start:end]):
-        return Joint.CHATTER
-    return Joint.APART
+    if end - start > _MAX_PAUSE:
+        return Joint.APART
+    if _PAUSE.fullmatch(text, start, end):
+        return Joint.LINE if text.find("\n", start, end) >= 0 else Joint.PAUSE
+    between = text[start:end]
+    return Joint.TALK if _TALK.fullmatch(between) or _is_chatter(between) else Joint.APART
 
 
 def _is_chatter(between: str) -> bool:

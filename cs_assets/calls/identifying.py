@@ -24,6 +24,7 @@ _CUE: Final = (
 ASKS: Final = re.compile(_CUE)
 _CUED: Final = re.compile(f"(?:{_CUE})号?(?:{PAUSE}|[为叫])*+$")
 _PAUSES: Final = re.compile(f"{PAUSE}*+")
+_LEAD: Final = re.compile(f"(?:{PAUSE}|{_CUE})*+")
 _LOOK_BACK: Final = 24
 _EXTENSION: Final = re.compile(rf" ?(?:转|分机号?)是? ?[0-9{SPOKEN}]{{1,6}}")
 _LETTER_BEFORE: Final = re.compile(r"(?<![A-Za-z])[A-Za-z][ -]?$")
@@ -59,7 +60,7 @@ def digit_spans(
         joint(text, before.end, after.start) for before, after in pairwise(found)
     ]
     groups: list[_Group] = []
-    for loosest in (Joint.TIGHT, Joint.PAUSE, Joint.CHATTER):
+    for loosest in (Joint.TIGHT, Joint.PAUSE, Joint.LINE, Joint.TALK):
         groups += _shaped(found, joints, loosest, _taken(groups))
     groups += _long(found, joints, _taken(groups))
     groups += _announced(text, found, joints, _taken(groups), answers)
@@ -67,11 +68,11 @@ def digit_spans(
 
 
 def stands_alone(text: str, run: Run) -> bool:
-    """Say whether nothing but hesitation stands beside a run on its line."""
+    """Say whether nothing but hesitation or an announcement stands beside a run on its line."""
     end = text.find("\n", run.end)
     return bool(
-        _PAUSES.fullmatch(text, text.rfind("\n", 0, run.start) + 1, run.start)
-        and _PAUSES.fullmatch(text, run.end, len(text) if end < 0 else end)
+        _LEAD.fullmatch(text, text.rfind("\n", 0, run.start) + 1, run.start)
+        and _LEAD.fullmatch(text, run.end, len(text) if end < 0 else end)
     )
 
 
@@ -112,8 +113,9 @@ def _longest_shape(found: Sequence[Run], part: Sequence[int], loosest: Joint) ->
 def _may_be_one(part: Sequence[Run], loosest: Joint) -> bool:
     """Say whether what the runs measure and how they are said lets them be one number."""
     if any(run.is_compound for run in part):
-        plain_ones = [len(run.digits) for run in part if not run.is_compound]
-        if loosest is Joint.CHATTER or max(plain_ones, default=0) < 3:
+        # 一百三十八, 零零一二: not only a list of prices
+        longest = max(len(run.digits) for run in part if run is part[0] or not run.is_compound)
+        if loosest is Joint.TALK or longest < 3:
             return False
         if not is_mobile("".join(run.digits for run in part)):
             return False
@@ -121,7 +123,8 @@ def _may_be_one(part: Sequence[Run], loosest: Joint) -> bool:
         return True
     if any(run.measure for run in part[:-1]) or part[-1].measure == "hard":
         return False
-    return loosest is Joint.PAUSE or all(len(run.digits) > 1 for run in part)
+    short = [run for run in part if len(run.digits) == 1]
+    return loosest < Joint.TALK or (len(short) <= 1 and part[0] not in short)
 
 
 def _long(
@@ -132,8 +135,13 @@ def _long(
         bare = [at for at in block if not found[at].measure and not found[at].is_compound]
         if sum(len(found[at].digits) for at in bare) < ENOUGH:
             continue
-        if not all(is_public(found[at].digits) for at in bare):
+        if not (_are_round(found, bare) or all(is_public(found[at].digits) for at in bare)):
             yield from _together([at for at in bare if at not in taken])
+
+
+def _are_round(found: Sequence[Run], places: Sequence[int]) -> bool:
+    """Say whether these are several round numbers (100 200 300), which are prices."""
+    return len(places) > 2 and all(found[at].digits.endswith("0") for at in places)
 
 
 def _announced(
@@ -144,12 +152,12 @@ def _announced(
     answers: AbstractSet[int],
 ) -> Iterator[_Group]:
     """Yield numbers with pauses that a word announces, or that are said digit by digit."""
-    for block in _blocks(found, joints, Joint.PAUSE):
+    for block in _blocks(found, joints, Joint.LINE):
         numbers = [at for at in block if at in taken]
         for part in _unmeasured(block, found, taken):
             said = [found[at] for at in part]
-            if numbers:
-                yield from _together(_corrections(text, found, part, numbers))
+            if corrections := list(_corrections(text, found, part, numbers)):
+                yield from _together(corrections)
                 continue
             if all(is_public(run.digits) for run in said):
                 continue
@@ -164,13 +172,15 @@ def _announced(
 def _corrections(
     text: str, found: Sequence[Run], part: Sequence[int], numbers: Sequence[int]
 ) -> Iterator[int]:
-    """Yield what is said before or after a number to correct it: 不对, 三四五六."""
-    for at in part:
+    """Yield what is said beside a number, to correct it or as a part of it that was misheard."""
+    for at in part if numbers else ():
         run = found[at]
-        if len(run.digits) >= _CORRECTION and not is_service(run.digits):
-            before, after = found[numbers[0]].end, found[numbers[-1]].start
-            if "\n" not in text[min(before, run.end) : max(after, run.start)]:
-                yield at
+        if len(run.digits) < _CORRECTION or is_service(run.digits):
+            continue
+        before, after = found[numbers[0]].end, found[numbers[-1]].start
+        is_same_line = "\n" not in text[min(before, run.end) : max(after, run.start)]
+        if is_same_line or stands_alone(text, run):
+            yield at
 
 
 def _is_announced(text: str, start: int, answers: AbstractSet[int]) -> bool:

@@ -6,8 +6,9 @@ identify somebody (see `identifying`), sending; names and addresses of people st
 """
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -15,7 +16,7 @@ from typing import Final
 
 from cs_assets.calls.digit_runs import Run, runs
 from cs_assets.calls.identifiers import Kind, is_mobile, is_public
-from cs_assets.calls.identifying import ASKS, Span, digit_spans, stands_alone
+from cs_assets.calls.identifying import ASKS, Span, digit_spans
 from cs_assets.calls.plain_text import plain
 from cs_assets.calls.spoken_emails import emails
 
@@ -23,7 +24,6 @@ _TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{8,}")
 _MEASURED: Final = re.compile(r"[0-9]{1,6}(?:[A-Za-z]{1,4}|x[0-9]{1,6})")
 _MIN_DIGITS_OF_TOKEN: Final = 5
 _GRAM: Final = 4
-_OPENING: Final = 3
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def redact(text: str) -> tuple[str, Mapping[str, int]]:
 
     Redacting twice changes nothing. See `redact_dialogue` for numbers said over several turns.
     """
-    (clean,), counts = _redacted([[plain(text)]], [set()])
-    return clean[0], counts
+    ((clean,),), counts = _redacted([_Speech([plain(text)], set())])
+    return clean, counts
 
 
 def redact_dialogue(turns: Sequence[Turn]) -> tuple[list[Turn], Mapping[str, int]]:
@@ -51,11 +51,11 @@ def redact_dialogue(turns: Sequence[Turn]) -> tuple[list[Turn], Mapping[str, int
     """
     customer = [plain(turn.customer or "") for turn in turns]
     robot = [plain(turn.robot or "") for turn in turns]
-    asked = [
-        {at + 1 for at, text in enumerate(robot) if ASKS.search(text)},
-        {at for at, text in enumerate(customer) if ASKS.search(text)},
+    speakers = [
+        _Speech(customer, {at + 1 for at, text in enumerate(robot) if ASKS.search(text)}),
+        _Speech(robot, {at for at, text in enumerate(customer) if ASKS.search(text)}),
     ]
-    (customer, robot), counts = _redacted([customer, robot], asked)
+    (customer, robot), counts = _redacted(speakers)
     clean = [
         Turn(
             None if turn.customer is None else customer[at],
@@ -66,33 +66,61 @@ def redact_dialogue(turns: Sequence[Turn]) -> tuple[list[Turn], Mapping[str, int
     return clean, counts
 
 
-def _redacted(
-    speakers: Sequence[Sequence[str]], asked: Sequence[AbstractSet[int]]
-) -> tuple[list[list[str]], Mapping[str, int]]:
-    """Take identifiers out of each speaker's utterances; `asked`: which answer for a number."""
-    texts = ["\n".join(utterances) for utterances in speakers]
-    found = [runs(text) for text in texts]
-    spans: list[list[Span]] = []
-    for text, utterances, said, answers in zip(texts, speakers, found, asked, strict=True):
-        ends = list(accumulate((len(utterance) + 1 for utterance in utterances), initial=0))
-        others = [*_email_spans(text), *_token_spans(text)]
-        free = _outside(said, others)
-        spans.append(
-            others + digit_spans(text, free, {ends[at] for at in answers if at < len(ends)})
-        )
-    known = _grams(span for those in spans for span in those if span.digits)
+class _Speech:
+    """What one speaker says: utterances on end, the runs and identifiers in them."""
+
+    def __init__(self, utterances: Sequence[str], answers: AbstractSet[int]) -> None:
+        """`answers`: which utterances follow a question for a number."""
+        text = "\n".join(utterances)
+        addresses = [Span(start, end, "EMAIL") for start, end in emails(text)]
+        text = _replaced(text, addresses)
+        ids = _token_spans(text)
+        # before runs are looked for: one may begin inside of an address
+        self.text = _replaced(text, ids)
+        self.counts = Counter(span.kind for span in (*addresses, *ids))
+        self._lines = [1 + one.count("\n") for one in utterances]
+        self._starts = _starts(self.text, self._lines)
+        self._runs = runs(self.text)
+        begins = {self._starts[at] for at in answers if at < len(self._starts)}
+        self.spans = digit_spans(self.text, self._runs, begins)
+
+    def free(self) -> list[Run]:
+        """Return the runs that are in no identifier."""
+        return _outside(self._runs, self.spans)
+
+    def utterance_of(self, run: Run) -> int:
+        """Return the number of the utterance that a run stands in."""
+        return bisect_right(self._starts, run.start) - 1
+
+    def pieces(self) -> Iterator[tuple[str, int]]:
+        """Yield the runs of identifiers: their digits, and the utterance they stand in."""
+        free = set(self.free())
+        yield from ((run.digits, self.utterance_of(run)) for run in self._runs if run not in free)
+
+    def clean(self) -> list[str]:
+        """Return the utterances without identifiers."""
+        lines = iter(_replaced(self.text, self.spans).split("\n"))
+        return ["\n".join(islice(lines, count)) for count in self._lines]
+
+
+def _starts(text: str, lines: Iterable[int]) -> list[int]:
+    """Return where utterances of so many lines each begin."""
+    begins = [0, *(match.end() for match in re.finditer("\n", text))]
+    *firsts, _ = accumulate(lines, initial=0)
+    return [begins[at] for at in firsts]
+
+
+def _redacted(speakers: Sequence[_Speech]) -> tuple[list[list[str]], Mapping[str, int]]:
+    known = _grams(span for speech in speakers for span in speech.spans)
+    if known:
+        pieces = {piece for speech in speakers for piece in speech.pieces()}
+        for speech in speakers:
+            speech.spans += _repeated(speech, known, pieces)
     counts: Counter[str] = Counter()
-    clean = []
-    for text, utterances, said, those in zip(texts, speakers, found, spans, strict=True):
-        those += _repeated(text, _outside(said, those), known)
-        counts.update(span.kind for span in those if span.is_first)
-        lines = iter(_replaced(text, those).split("\n"))
-        clean.append(["\n".join(islice(lines, 1 + one.count("\n"))) for one in utterances])
-    return clean, dict(counts)
-
-
-def _email_spans(text: str) -> list[Span]:
-    return [Span(start, end, "EMAIL") for start, end in emails(text)]
+    for speech in speakers:
+        counts += speech.counts
+        counts.update(span.kind for span in speech.spans if span.is_first)
+    return [speech.clean() for speech in speakers], dict(counts)
 
 
 def _token_spans(text: str) -> list[Span]:
@@ -120,26 +148,31 @@ def _outside(said: Sequence[Run], spans: Iterable[Span]) -> list[Run]:
 
 
 def _grams(spans: Iterable[Span]) -> dict[str, Kind]:
-    """Return the openings and the pieces of known identifiers, by which a repetition is known."""
-    grams: dict[str, Kind] = {}
-    for span in spans:
-        grams.setdefault(span.digits[:_OPENING], span.kind)
-        for at in range(len(span.digits) - _GRAM + 1):
-            grams.setdefault(span.digits[at : at + _GRAM], span.kind)
-    return grams
+    """Return the pieces of known identifiers by which a repetition is known."""
+    return {
+        span.digits[at : at + _GRAM]: span.kind
+        for span in spans
+        for at in range(len(span.digits) - _GRAM + 1)
+    }
 
 
-def _repeated(text: str, free: Iterable[Run], known: Mapping[str, Kind]) -> list[Span]:
-    """Return the runs that repeat a piece of a known identifier."""
+def _repeated(
+    speech: _Speech, known: Mapping[str, Kind], pieces: AbstractSet[tuple[str, int]]
+) -> list[Span]:
+    """Return the runs that repeat a piece of a known identifier.
+
+    Fewer than four digits may be a price: they repeat a piece of a turn beside them, or nothing.
+    """
     spans = []
-    for run in free if known else ():
-        if run.measure == "hard" or is_public(run.digits):
-            continue
+    for run in speech.free():
+        turn = speech.utterance_of(run)
+        is_beside = any((run.digits, turn + beside) in pieces for beside in (-1, 0, 1))
         grams = [run.digits[at : at + _GRAM] for at in range(len(run.digits) - _GRAM + 1)]
-        # three digits may be a price; they repeat a number if they are all that is said
-        if not grams and stands_alone(text, run):
-            grams = [run.digits]
-        if grams and all(gram in known for gram in grams):
+        if is_beside and len(run.digits) > 1 and not run.measure:
+            spans.append(Span(run.start, run.end, known.get(run.digits[:_GRAM], "NUMBER")))
+        elif run.measure == "hard" or is_public(run.digits):
+            continue
+        elif grams and all(gram in known for gram in grams):
             spans.append(Span(run.start, run.end, known[grams[0]]))
     return spans
 
