@@ -150,10 +150,13 @@ class ScriptedModel:
         self._port = server.sockets[0].getsockname()[1]
         self._address.set_result((asyncio.get_running_loop(), stop))
         await stop.wait()
+        # asyncio forgets, still open, a connection that it is accepting while the server is closed
+        while accepting := asyncio.all_tasks() - {asyncio.current_task()} - self._connections:
+            await asyncio.wait(accepting)
         server.close()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = asyncio.create_task(converse(reader, writer, self._exchange))
+        connection = converse(reader, writer, self._exchange)
         self._connections.add(connection)
         connection.add_done_callback(self._ended)
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 
 import h11
@@ -62,10 +63,19 @@ Exchange = Callable[[Request], AbstractAsyncContextManager[Reply]]
 """Gives the reply to a request; left without an error once its last byte is handed over."""
 
 
-async def converse(
+def converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: Exchange
+) -> asyncio.Task[None]:
+    """Answer the requests of a connection, one after the other, until it ends."""
+    task = asyncio.create_task(_converse(reader, writer, exchange))
+    # no business of the task itself, which may be cancelled before it begins
+    task.add_done_callback(lambda _: writer.transport.abort())
+    return task
+
+
+async def _converse(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: Exchange
 ) -> None:
-    """Answer the requests of a connection, one after the other, until it ends."""
     connection = h11.Connection(h11.SERVER)
     try:
         while request := await _received(connection, reader, writer):
@@ -80,8 +90,6 @@ async def converse(
         await _refuse(connection, writer, error)
     except ConnectionError:
         pass  # gone, as was meant or as clients do
-    finally:
-        writer.transport.abort()
 
 
 async def _received(
@@ -108,7 +116,11 @@ async def _received(
 
 
 def _raw(connection: h11.Connection, reply: Reply) -> bytes:
-    headers = {**reply.headers, "Content-Length": str(len(reply.body))}
+    headers = {
+        "Date": formatdate(usegmt=True),
+        **reply.headers,
+        "Content-Length": str(len(reply.body)),
+    }
     head = h11.Response(
         status_code=reply.status,
         reason=HTTPStatus(reply.status).phrase,

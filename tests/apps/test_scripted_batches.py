@@ -13,19 +13,14 @@ from cs_apps.scripted_model.server import ScriptedModel
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
+    """A server of the test's own, without files."""
     with ScriptedModel() as model:
         yield model
 
 
-@pytest.fixture(scope="module")
-def one_client() -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url="http://127.0.0.1:9", api_key="sk-test", max_retries=0) as client:
-        yield client
-
-
 @pytest.fixture
-def client(one_client: openai.OpenAI, model: ScriptedModel) -> openai.OpenAI:
-    return one_client.with_options(base_url=model.base_url)
+def client(connected: openai.OpenAI, model: ScriptedModel) -> openai.OpenAI:
+    return connected.with_options(base_url=model.base_url)
 
 
 def line(name: str, said: str, **more: Any) -> dict[str, Any]:

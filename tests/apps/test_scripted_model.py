@@ -1,27 +1,23 @@
-"""The scripted model answers, fails and lies as it is told, and tells what it was asked."""
+"""The scripted model answers on its terms, goes by its script, and tells what it was asked."""
 
+import contextlib
 import json
 import re
 import signal
 import socket
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
 import openai
 import pytest
+from scripted_cases import ANGRY, ask, asking, content, dialled, outcomes, raw_post
 
-from cs_apps.scripted_model.faults import BEHAVIOURS, Behaviour, Direction, Shares
-from cs_apps.scripted_model.judge import honest
+from cs_apps.scripted_model.faults import Behaviour, Direction, Shares
 from cs_apps.scripted_model.log import Received
 from cs_apps.scripted_model.process import started
 from cs_apps.scripted_model.server import ScriptedModel
-from cs_apps.scripted_model.spoiled import BODIES, COMPLETIONS, TEXTS
 from cs_resources.errors import ConfigurationError, PlatformError
 
-ANGRY = "我要投诉你们，太贵了"
 SCHEMA = {
     "type": "object",
     "properties": {"sentiment": {"type": "string"}},
@@ -32,68 +28,6 @@ STRICT = {
     "type": "json_schema",
     "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True},
 }
-
-
-def asking(*said: str | None, marker: str = "0123456789ab") -> list[dict[str, str]]:
-    """Messages with a dialogue in which the customer says these texts."""
-    lines = [
-        json.dumps({"turn": at, "customer": text, "robot": None}, ensure_ascii=False)
-        for at, text in enumerate(said, 1)
-    ]
-    block = "\n".join(
-        [f"<<<DIALOGUE sha256={marker}>>>", *lines, f"<<<END sha256={marker}>>>", "JSON only."]
-    )
-    return [{"role": "system", "content": "Judge."}, {"role": "user", "content": block}]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[ScriptedModel]:
-    with ScriptedModel(gateway_token="gate") as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
-def connected(running: ScriptedModel) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(
-        base_url=running.base_url, api_key="sk-test", max_retries=0, timeout=10
-    ) as client:
-        yield client
-
-
-@pytest.fixture
-def model(running: ScriptedModel) -> Iterator[ScriptedModel]:
-    terms = running.terms
-    running.log.received.clear()
-    yield running
-    running.script, running.terms, running.judge = None, terms, honest
-
-
-@pytest.fixture
-def client(model: ScriptedModel, connected: openai.OpenAI) -> openai.OpenAI:
-    return connected
-
-
-def ask(client: openai.OpenAI, *said: str, **more: Any) -> Any:
-    return client.chat.completions.create(model="qwen", messages=asking(*said), **more)
-
-
-def content(completion: Any) -> str:
-    return str(completion.choices[0].message.content)
-
-
-def raw_post(model: ScriptedModel, *said: str) -> bytes:
-    """A whole request, as bytes."""
-    body = json.dumps({"model": "qwen", "messages": asking(*said)}).encode()
-    head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-test\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-def dialled(model: ScriptedModel) -> socket.socket:
-    port = int(model.base_url.rsplit(":", 1)[1].removesuffix("/v1"))
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
 
 
 def test_an_answer_is_whole_and_counted(model: ScriptedModel, client: openai.OpenAI) -> None:
@@ -116,191 +50,6 @@ def test_an_answer_is_whole_and_counted(model: ScriptedModel, client: openai.Ope
     assert received.headers["authorization"] == "Bearer sk-test"
     assert received.body["messages"] == asking(ANGRY)
     assert model.answered == before + 1
-
-
-@pytest.mark.parametrize(
-    ("name", "status", "code"),
-    [
-        ("rate_limited", 429, "rate_limit_exceeded"),
-        ("throttled", 429, "limit_requests"),
-        ("quota", 429, "insufficient_quota"),
-        ("payment_required", 402, "invalid_request_error"),
-        ("arrears", 400, "Arrearage"),
-        ("unauthorized", 401, "invalid_api_key"),
-        ("forbidden", 403, "unsupported_country_region_territory"),
-        ("model_not_found", 404, "model_not_found"),
-        ("data_inspection_failed", 400, "data_inspection_failed"),
-        ("context_length_exceeded", 400, "context_length_exceeded"),
-        ("server_error", 500, None),
-        ("bad_gateway", 502, None),
-        ("unavailable", 503, None),
-        ("gateway_timeout", 504, None),
-    ],
-)
-def test_failures(
-    model: ScriptedModel, client: openai.OpenAI, name: str, status: int, code: str
-) -> None:
-    model.script = [name]
-    with pytest.raises(openai.APIStatusError) as failed:
-        ask(client, ANGRY)
-    assert (failed.value.status_code, failed.value.code) == (status, code)
-    assert "retry-after" not in failed.value.response.headers
-    is_page = failed.value.response.text.startswith("<html>")
-    assert is_page == (name in ("bad_gateway", "gateway_timeout"))
-    assert content(ask(client, ANGRY))  # the script is over
-
-
-@pytest.mark.parametrize("name", ["rate_limited", "unavailable"])
-def test_failures_that_say_when_to_come_again(
-    model: ScriptedModel, client: openai.OpenAI, name: str
-) -> None:
-    model.script = [f"{name}:1.5"]
-    with pytest.raises(openai.APIStatusError) as failed:
-        ask(client, ANGRY)
-    assert failed.value.response.headers["retry-after"] == "1.5"
-
-
-def test_a_failure_may_name_a_date(model: ScriptedModel, client: openai.OpenAI) -> None:
-    model.script = ["rate_limited_until:3600"]
-    with pytest.raises(openai.RateLimitError) as failed:
-        ask(client, ANGRY)
-    named = parsedate_to_datetime(failed.value.response.headers["retry-after"])
-    assert timedelta(minutes=50) < named - datetime.now(UTC) <= timedelta(hours=1)
-
-
-def answer_in(text: str) -> Any:
-    """The object in a text, with what JSON does not forbid."""
-    return json.loads(text)
-
-
-SPOILED = {
-    "wrong_enum": lambda text: answer_in(text)["complaint_risk"] == "severe",
-    "wrong_case": lambda text: answer_in(text)["sentiment"] == "Negative",
-    "extra_field": lambda text: len(answer_in(text)) == 6,
-    "missing_field": lambda text: "churn_risk" not in answer_in(text),
-    "null_field": lambda text: answer_in(text)["churn_risk"] is None,
-    "duplicate_keys": lambda text: text.count('"complaint_risk"') == 2 and answer_in(text),
-    "score_nan": lambda text: '"sentiment_score": NaN' in text,
-    "score_infinite": lambda text: '"sentiment_score": Infinity' in text,
-    "score_too_high": lambda text: answer_in(text)["sentiment_score"] == 1.7,
-    "score_as_text": lambda text: answer_in(text)["sentiment_score"] == "0.8",
-    "score_contradicting": lambda text: answer_in(text)["sentiment_score"] > 0.9,
-    "long_reason": lambda text: len(answer_in(text)["reason"]) > 50,
-    "lone_surrogate": lambda text: answer_in(text)["reason"].endswith("\ud83d"),
-    "nul_character": lambda text: answer_in(text)["reason"].endswith("\0"),
-    "truncated_answer": lambda text: text.startswith("{") and not text.endswith("}"),
-    "list_answer": lambda text: isinstance(answer_in(text), list),
-    "fenced": lambda text: text.startswith("```json\n{") and text.endswith("}\n```"),
-    "thinking": lambda text: text.startswith("<think>") and text.endswith("}"),
-    "prose": lambda text: "{" not in text,
-    "empty_content": lambda text: text == "",
-}
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_texts_that_are_no_answer(model: ScriptedModel, client: openai.OpenAI, name: str) -> None:
-    model.script = [name]
-    assert SPOILED[name](content(ask(client, ANGRY)))
-
-
-MALFORMED = {
-    "no_choices": lambda completion: completion.choices == [],
-    "null_choices": lambda completion: completion.choices is None,
-    "null_content": lambda completion: completion.choices[0].message.content is None,
-    "refusal": lambda completion: completion.choices[0].message.refusal,
-    "finish_length": lambda completion: completion.choices[0].finish_reason == "length",
-    "content_filter": lambda completion: completion.choices[0].finish_reason == "content_filter",
-    "no_usage": lambda completion: completion.usage is None and content(completion),
-}
-
-
-@pytest.mark.parametrize("name", COMPLETIONS)
-def test_completions_that_lack_something(
-    model: ScriptedModel, client: openai.OpenAI, name: str
-) -> None:
-    model.script = [name]
-    assert MALFORMED[name](ask(client, ANGRY))
-
-
-@pytest.mark.parametrize("name", BODIES)
-def test_bodies_that_are_no_completion(
-    model: ScriptedModel, client: openai.OpenAI, name: str
-) -> None:
-    model.script = [name]
-    reply = client.chat.completions.with_raw_response.create(model="qwen", messages=asking(ANGRY))
-    body, kind = reply.http_response.content, reply.headers["content-type"]
-    assert reply.status_code == 200
-    assert kind.startswith("text/html" if name == "html" else "application/json")
-    if name == "json_text":
-        assert json.loads(body) == "ok"
-    else:
-        with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
-            json.loads(body)
-
-
-def test_a_hanging_request_is_received_and_never_answered(
-    model: ScriptedModel, client: openai.OpenAI
-) -> None:
-    model.script, before = "hang", model.answered
-    with pytest.raises(openai.APITimeoutError):
-        client.with_options(timeout=0.5).chat.completions.create(model="q", messages=asking(ANGRY))
-    assert (len(model.asked()), model.answered) == (1, before)
-
-
-def test_bytes_drip(model: ScriptedModel) -> None:
-    model.script = ["drip:60"]
-    with dialled(model) as end:
-        end.sendall(raw_post(model, ANGRY))
-        assert end.recv(100) == b"H"
-        end.settimeout(0.1)
-        with pytest.raises(TimeoutError):
-            end.recv(100)
-
-
-def test_what_drips_is_an_answer(model: ScriptedModel, client: openai.OpenAI) -> None:
-    model.script = ["drip:0.00001"]
-    assert "negative" in content(ask(client, ANGRY))
-
-
-@pytest.mark.parametrize("name", ["reset", "reset_midway", "closed", "closed_midway"])
-def test_connections_end_early(model: ScriptedModel, client: openai.OpenAI, name: str) -> None:
-    model.script, before = [name], model.answered
-    with pytest.raises(openai.APIConnectionError):
-        ask(client, ANGRY)
-    assert model.answered == before
-    assert content(ask(client, ANGRY))
-
-
-def test_a_reset_is_one_and_a_close_is_none(model: ScriptedModel) -> None:
-    model.script = ["reset", "closed", "closed_midway"]
-    with dialled(model) as end:
-        end.sendall(raw_post(model, ANGRY))
-        with pytest.raises(ConnectionResetError):
-            end.recv(100)
-    for is_begun in (False, True):
-        with dialled(model) as end:
-            end.sendall(raw_post(model, ANGRY))
-            got = b"".join(iter(lambda: end.recv(1000), b""))
-            assert got.startswith(b"HTTP/1.1 200") is is_begun
-
-
-@pytest.mark.parametrize("name", ["redirect", "redirect_found", "redirect:/elsewhere/v1/models"])
-def test_who_follows_a_redirect_is_seen(model: ScriptedModel, name: str) -> None:
-    model.script = name
-    headers, body = {"Authorization": "Bearer sk-test"}, {"model": "q", "messages": asking(ANGRY)}
-    url = f"{model.base_url}/chat/completions"
-    with httpx2.Client(trust_env=False, headers=headers) as client:
-        reply = client.post(url, json=body)
-        assert reply.status_code == (302 if name == "redirect_found" else 307)
-        assert model.redirected == []
-        client.post(url, json=body, follow_redirects=True)
-    assert len(model.redirected) == 1
-
-
-def test_the_usual_client_follows_redirects(model: ScriptedModel, client: openai.OpenAI) -> None:
-    model.script = ["redirect"]
-    assert "negative" in content(ask(client, ANGRY))
-    assert [request.body["messages"] for request in model.redirected] == [asking(ANGRY)]
 
 
 def test_connections_are_kept_and_requests_may_be_sent_ahead(model: ScriptedModel) -> None:
@@ -394,16 +143,6 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
     assert [found.id for found in listed] == ["qwen-plus"]
 
 
-def outcomes(client: openai.OpenAI, *said: str) -> list[Any]:
-    found = []
-    for text in said:
-        try:
-            found.append(content(ask(client, text))[:1])
-        except openai.APIStatusError as error:
-            found.append(error.status_code)
-    return found
-
-
 def test_scripts_go_by_order_text_or_function(model: ScriptedModel, client: openai.OpenAI) -> None:
     model.script = ["server_error", "ok", Behaviour("own", text=lambda verdict: "own")]
     assert outcomes(client, "a", "b", "c", "d") == [500, "{", "o", "{"]
@@ -435,13 +174,6 @@ def test_shares_are_kept_and_repeatable() -> None:
     assert abs(names.count("wrong_enum") - 200) < 45
     with pytest.raises(ConfigurationError, match="not within"):
         Shares({"hang": 1.2})
-
-
-def test_every_behaviour_is_tried_here() -> None:
-    tried = {*SPOILED, *MALFORMED, *BODIES, "ok", "hang", "drip", "redirect", "redirect_found"}
-    tried |= {"reset", "reset_midway", "closed", "closed_midway"}
-    failures = {name for name, known in BEHAVIOURS.items() if known.failure}
-    assert set(BEHAVIOURS) - failures <= tried
 
 
 def test_no_raw_number_arrives_unseen(model: ScriptedModel, client: openai.OpenAI) -> None:
@@ -515,3 +247,14 @@ def test_the_process_ends_when_told(client: openai.OpenAI) -> None:
         elsewhere = client.with_options(base_url=running.base_url)
         assert outcomes(elsewhere, "投诉", "好") == [429, 429]
         running.end(signal.SIGTERM)
+
+
+def test_the_end_of_the_server_ends_hanging_requests() -> None:
+    for is_waited_for in (False, True) * 5:
+        with ScriptedModel(script="hang") as model:
+            end = dialled(model)
+            end.sendall(raw_post(model, ANGRY))
+            while is_waited_for and not model.received:
+                assert model.answered == 0  # goes through the server's loop
+        with end, contextlib.suppress(ConnectionResetError):
+            assert end.recv(100) == b""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from model_cases import Stores, model_stores, opened_stores, store
+from store_cases import Stores, model_stores, opened_stores, store
 
 from cs_resources.model_batches import OPEN, Batch, BatchItem
 from cs_resources.model_store import ModelStore

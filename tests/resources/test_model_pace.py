@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_cases import Stores, model_stores, opened_stores, store
+from store_cases import Stores, model_stores, opened_stores, store
 
 from cs_resources.model_pace import Correction
 from cs_resources.model_store import ModelStore

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from model_cases import Stores, model_stores, opened_stores, store
+from store_cases import Stores, model_stores, opened_stores, store
 
 from cs_resources.model_answers import StoredAnswer
 from cs_resources.model_ledger import ClosedAttempt, CostLine, OpenedAttempt, Spent
