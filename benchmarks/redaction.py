@@ -18,6 +18,7 @@ from cs_assets.calls.redaction import Turn, redact_dialogue
 LEAST_RECALL = 0.995
 MOST_FALSE_ALARMS = 0.01
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_WORD = re.compile(rf"(?i)\b(?:{'|'.join(_WORDS)})\b")
 _DIGITS = {
     **{char: str(value) for value, char in enumerate("零一二三四五六七八九")},
     **{char: str(value) for value, char in enumerate("洞壹贰叁肆伍陆柒捌玖")},
@@ -64,8 +65,7 @@ def _written(text: str) -> str:
 def _read(text: str) -> str:
     """Return the letters and digits of a text, digits as digits however they are said."""
     text = re.sub(r"\[[A-Z]+\]", "|", unicodedata.normalize("NFKC", text))
-    for value, word in enumerate(_WORDS):
-        text = re.sub(rf"(?i)\b{word}\b", str(value), text)
+    text = _WORD.sub(lambda word: str(_WORDS.index(word[0].lower())), text)
     digits = "".join(_DIGITS.get(char, char) for char in text)
     return re.sub(r"[^0-9a-z|]", "", digits.lower())
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from benchmarks.spoken_identifiers import FORMS, digits_of, document, email, natural, say
+from benchmarks.spoken_addresses import document, email
+from benchmarks.spoken_identifiers import FORMS, digits_of, natural, say
 from cs_assets.calls.redaction import Turn
 
 KINDS: Final = {

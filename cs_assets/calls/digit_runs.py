@@ -200,7 +200,9 @@ def _measure(text: str, end: int, digits: str) -> Literal["hard", "soft"] | None
 
 
 def _small_number(said: str) -> str:
-    """Return the digits of a number below 1,000 that is read as one; empty for any other."""
+    """Return the digits of a number below 1,000, or of full thousands; empty for any other."""
+    if len(said) == 2 and said[0] in _VALUES and said[1] == "千":
+        return f"{_VALUES[said[0]]}000"
     match = _SMALL.fullmatch(said)
     if match is None:
         return ""

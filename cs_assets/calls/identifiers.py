@@ -43,8 +43,9 @@ def shape(groups: Sequence[str], is_loose: bool) -> Kind | None:
     """
     digits = "".join(groups)
     # from another city a mobile number has a 0 before it
-    local = digits if is_loose else digits.removeprefix("0")
-    if is_mobile(local) or _LANDLINE.fullmatch(digits):
+    if is_mobile(digits) or (not is_loose and is_mobile(digits.removeprefix("0"))):
+        return "PHONE"
+    if _LANDLINE.fullmatch(digits):
         return "PHONE"
     if _HOTLINE.fullmatch(digits):
         # 400, 800, 1200: round numbers are prices

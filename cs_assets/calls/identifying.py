@@ -67,15 +67,6 @@ def digit_spans(
     return [span for group in groups for span in _spans_of(text, found, group)]
 
 
-def stands_alone(text: str, run: Run) -> bool:
-    """Say whether nothing but hesitation or an announcement stands beside a run on its line."""
-    end = text.find("\n", run.end)
-    return bool(
-        _LEAD.fullmatch(text, text.rfind("\n", 0, run.start) + 1, run.start)
-        and _LEAD.fullmatch(text, run.end, len(text) if end < 0 else end)
-    )
-
-
 def _taken(groups: Iterable[_Group]) -> set[int]:
     return {at for group in groups for at in range(group.first, group.last + 1)}
 
@@ -85,10 +76,13 @@ def _shaped(
 ) -> Iterator[_Group]:
     """Yield the longest numbers that have a shape, from the left; no joint is above `loosest`."""
     for block in _blocks(found, joints, loosest):
+        if loosest > Joint.TIGHT and all(joints[at] < loosest for at in block[1:]):
+            # nothing that was not looked at with closer joints
+            continue
         for part in _parts(block, taken):
             at = 0
             while at < len(part):
-                group = _longest_shape(found, part[at:], loosest)
+                group = _longest_shape(found, part[at : at + LONGEST], loosest)
                 if group:
                     yield group
                 at += group.last - group.first + 1 if group else 1
@@ -173,18 +167,35 @@ def _corrections(
     text: str, found: Sequence[Run], part: Sequence[int], numbers: Sequence[int]
 ) -> Iterator[int]:
     """Yield what is said beside a number, to correct it or as a part of it that was misheard."""
+    lines = {_line_of(text, found[at].start) for at in numbers}
     for at in part if numbers else ():
         run = found[at]
         if len(run.digits) < _CORRECTION or is_service(run.digits):
             continue
-        before, after = found[numbers[0]].end, found[numbers[-1]].start
-        is_same_line = "\n" not in text[min(before, run.end) : max(after, run.start)]
-        if is_same_line or stands_alone(text, run):
+        if _line_of(text, run.start) in lines or _stands_alone(text, found, at):
             yield at
 
 
+def _stands_alone(text: str, found: Sequence[Run], at: int) -> bool:
+    """Say whether nothing but hesitation or an announcement stands beside a run on its line."""
+    start, end = _line_of(text, found[at].start), text.find("\n", found[at].end)
+    if at and found[at - 1].end > start:
+        return False
+    if end >= 0 and at + 1 < len(found) and found[at + 1].start < end:
+        return False
+    return bool(
+        _LEAD.fullmatch(text, start, found[at].start)
+        and _LEAD.fullmatch(text, found[at].end, len(text) if end < 0 else end)
+    )
+
+
+def _line_of(text: str, position: int) -> int:
+    """Return where the line of a position begins."""
+    return text.rfind("\n", 0, position) + 1
+
+
 def _is_announced(text: str, start: int, answers: AbstractSet[int]) -> bool:
-    line = text.rfind("\n", 0, start) + 1
+    line = _line_of(text, start)
     if line in answers and _PAUSES.fullmatch(text, line, start):
         return True
     return _CUED.search(text[max(0, start - _LOOK_BACK) : start]) is not None

@@ -21,6 +21,10 @@ from cs_assets.calls.plain_text import plain
 from cs_assets.calls.spoken_emails import emails
 
 _TOKEN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{8,}")
+_PLATE: Final = re.compile(
+    "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Z][·. -]?"
+    "(?=[A-Z]*[0-9])[A-HJ-NP-Z0-9]{5,6}(?![A-Za-z0-9])"
+)
 _MEASURED: Final = re.compile(r"[0-9]{1,6}(?:[A-Za-z]{1,4}|x[0-9]{1,6})")
 _MIN_DIGITS_OF_TOKEN: Final = 5
 _GRAM: Final = 4
@@ -124,15 +128,16 @@ def _redacted(speakers: Sequence[_Speech]) -> tuple[list[list[str]], Mapping[str
 
 
 def _token_spans(text: str) -> list[Span]:
-    """Return the ids of letters and digits; letters that stand for digits are none."""
-    return [
-        Span(*token.span(), "ID")
+    """Return number plates and ids of letters and digits, but no letters meant as digits."""
+    tokens = [
+        token
         for token in _TOKEN.finditer(text)
         if sum(char.isdigit() for char in token[0]) >= _MIN_DIGITS_OF_TOKEN
         and not set(token[0]) <= set("0123456789oOlI")
         and not _MEASURED.fullmatch(token[0])
         and not any(is_mobile(digits) for digits in re.findall("[0-9]+", token[0]))
     ]
+    return [Span(*match.span(), "ID") for match in (*tokens, *_PLATE.finditer(text))]
 
 
 def _outside(said: Sequence[Run], spans: Iterable[Span]) -> list[Run]:

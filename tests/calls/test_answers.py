@@ -170,6 +170,7 @@ def test_the_schema_is_that_of_the_answer() -> None:
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
             lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(list(GOOD)), inner),
+            max_leaves=8,
         ).map(json.dumps),
     ),
     st.sampled_from(["json_schema", "json_object", "text"]),
