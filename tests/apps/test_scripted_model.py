@@ -244,6 +244,12 @@ def test_the_process_refuses_what_it_does_not_know() -> None:
         pass
 
 
+def test_a_port_that_is_taken_is_refused(model: ScriptedModel) -> None:
+    port = int(model.base_url.rsplit(":", 1)[1].removesuffix("/v1"))
+    with pytest.raises(ConfigurationError, match="Name another one"), ScriptedModel(port=port):
+        pass
+
+
 def test_the_process_ends_when_told(client: openai.OpenAI) -> None:
     with started("--faults", "quota=1", "--judge", "careless:0.1:0.1") as running:
         elsewhere = client.with_options(base_url=running.base_url)
