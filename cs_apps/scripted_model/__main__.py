@@ -27,23 +27,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        model = ScriptedModel(
-            latency=options.latency,
-            script=_script(options.faults, options.seed),
-            judge=_judge(options.judge, options.seed),
-            modes=tuple(options.modes.split(",")),
-            key=options.key,
-            gateway_token=options.gateway_token,
-            batch_plan=BatchPlan(polls=options.batch_polls),
-            port=options.port,
-            keeps_bodies=options.keep_bodies,
-        )
+        _serve(options)
     except ConfigurationError as error:
         parser.error(str(error))
+
+
+def _serve(options: argparse.Namespace) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with model:
+    with ScriptedModel(
+        latency=options.latency,
+        script=_script(options.faults, options.seed),
+        judge=_judge(options.judge, options.seed),
+        modes=tuple(options.modes.split(",")),
+        key=options.key,
+        gateway_token=options.gateway_token,
+        batch_plan=BatchPlan(polls=options.batch_polls),
+        port=options.port,
+        keeps_bodies=options.keep_bodies,
+    ) as model:
         print(json.dumps({"base_url": model.base_url, "key": model.terms.key}), flush=True)
         if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
             threading.Thread(target=_watch_input, args=(ended,), daemon=True).start()

@@ -35,6 +35,9 @@ _START_SECONDS = 30
 class ScriptedModel:
     """Answers from entering to leaving the context; may be told otherwise at any time.
 
+    Entering raises ConfigurationError if the port is taken; leaving raises what went wrong in a
+    judge or a script.
+
     `latency`: seconds before each chat answer; `script`: who is treated in which way (`faults`);
     `judge`: the model; `key`, `gateway_token`, `modes`, `models`, `unknown_arguments`: `Terms`;
     `batch_plan`: what becomes of the batches submitted from now on; `port`: 0 for any free one.
@@ -137,7 +140,8 @@ class ScriptedModel:
         try:
             asyncio.run(self._serve())
         except OSError as error:
-            self._address.set_exception(error)
+            problem = f"port {self._port} of {HOST}: {error.strerror}. Name another one, or 0."
+            self._address.set_exception(ConfigurationError(problem))
 
     async def _serve(self) -> None:
         stop = asyncio.Event()

@@ -1,8 +1,10 @@
 """Every fault that the scripted model can make, as a client sees it."""
 
 import json
+import re
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -202,3 +204,9 @@ def test_every_behaviour_is_tried_here() -> None:
     tried = {*FAILED, *SPOILED, *MALFORMED, *BODIES, "ok", "hang", "drip"}
     tried |= {"reset", "reset_midway", "closed", "closed_midway", "redirect", "redirect_found"}
     assert set(BEHAVIOURS) == tried
+
+
+def test_every_behaviour_is_told() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "try-with-a-scripted-model.md"
+    told = set(re.findall(r"`([a-z_]+)(?::[^`]+)?`", page.read_text(encoding="utf-8")))
+    assert set(BEHAVIOURS) - told == {"ok"}

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cs_apps.scripted_model.judge import OBEDIENT, Careless, Verdict, gullible, honest
@@ -121,6 +121,7 @@ def test_what_a_prompt_says_is_no_order(said: str) -> None:
 odd_texts = st.text('a中<>{"\\\n\x85\u2028', max_size=20) | st.text(max_size=20)
 
 
+@settings(max_examples=50)
 @given(st.lists(odd_texts, max_size=3))
 def test_any_text_is_data(said: list[str]) -> None:
     lines = [json.dumps({"turn": 1, "customer": text, "robot": text}) for text in said]

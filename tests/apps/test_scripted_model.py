@@ -1,10 +1,12 @@
 """The scripted model answers on its terms, goes by its script, and tells what it was asked."""
 
+import asyncio
 import contextlib
 import json
 import re
 import signal
 import socket
+from collections import Counter
 from typing import Any
 
 import httpx2
@@ -242,6 +244,12 @@ def test_the_process_refuses_what_it_does_not_know() -> None:
         pass
 
 
+def test_a_port_that_is_taken_is_refused(model: ScriptedModel) -> None:
+    port = int(model.base_url.rsplit(":", 1)[1].removesuffix("/v1"))
+    with pytest.raises(ConfigurationError, match="Name another one"), ScriptedModel(port=port):
+        pass
+
+
 def test_the_process_ends_when_told(client: openai.OpenAI) -> None:
     with started("--faults", "quota=1", "--judge", "careless:0.1:0.1") as running:
         elsewhere = client.with_options(base_url=running.base_url)
@@ -258,3 +266,31 @@ def test_the_end_of_the_server_ends_hanging_requests() -> None:
                 assert model.answered == 0  # goes through the server's loop
         with end, contextlib.suppress(ConnectionResetError):
             assert end.recv(100) == b""
+
+
+def test_many_at_once_get_what_the_script_holds() -> None:
+    shares = {"server_error": 0.2, "reset": 0.2}
+
+    async def one(client: openai.AsyncOpenAI, turn: asyncio.Semaphore) -> str:
+        async with turn:
+            try:
+                await client.chat.completions.create(model="q", messages=asking(ANGRY))
+            except openai.APIConnectionError:
+                return "reset"
+            except openai.InternalServerError:
+                return "server_error"
+            return "ok"
+
+    async def all_of_them(url: str) -> list[str]:
+        turn = asyncio.Semaphore(16)
+        async with openai.AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0) as client:
+            return await asyncio.gather(*(one(client, turn) for _ in range(100)))
+
+    with ScriptedModel(script=Shares(shares), latency=0.01) as model:
+        got = Counter(asyncio.run(all_of_them(model.base_url)))
+        request = Received("POST", "/v1/chat/completions", {}, b"", 0.0)
+        direction = Direction(Shares(shares))
+        assert got == Counter(direction.next(request).name for _ in range(100))
+        assert len(model.asked()) == 100
+        assert model.answered == got["ok"] + got["server_error"]
+        assert 1 < model.busiest <= 16
