@@ -80,7 +80,8 @@ _RULE_AUDIT = Contract(
     place=Place.WAREHOUSE,
     description="Rules against model over the calls of which the model gave an answer, and both "
     "against people. One row per kind of risk (keyword empty) and one per keyword, as if it were "
-    "the only rule. At risk is medium or high. A month without any answer has no rows.",
+    "the only rule. At risk is medium or high. What verdicts do not tell is null; a month without "
+    "any answer has no rows.",
     partition_column="period_key",
     key=("tenant_id", "period_type", "period_key", "kind", "keyword"),
     rules=(
@@ -110,8 +111,13 @@ _RULE_AUDIT = Contract(
             "Kappa over none or low < medium < high, weights linear; kind rows only.",
             -1,
         ),
-        _count("reviewed_calls", "Queued calls with an answer and a people's verdict."),
-        _share("rules_precision", "Of calls at risk by rules, those at risk by people."),
+        _count(
+            "reviewed_calls",
+            "Queued calls with an answer and people's verdict; of a keyword, those that hold it.",
+        ),
+        _share(
+            "rules_precision", "Of calls at risk by rules, those at risk by people; null: unknown."
+        ),
         _share("rules_recall", "Of calls at risk by people, those at risk by rules."),
         _share("model_precision", "The same of the model; kind rows only."),
         _share("model_recall", "The same of the model; kind rows only."),
