@@ -107,11 +107,13 @@ def _rule_audit(
         """Count rules against model, kind by kind and keyword by keyword, and ask people."""
         periods = step_periods(context, Grain.MONTH, CALL_SENTIMENT)
         calls = risks(call_sentiment, period_days(periods))
-        hits = _rows(keyword_hits(calls))
-        people = _rows(reviewed(calls, call_verdicts, llm_review_queue))
-        found = rule_audit(_rows(counted(calls)), hits, people, words, periods)
+        counts = _rows(counted(calls))
+        is_answered = any(row["model_level"] is not None for row in counts)
+        hits = _rows(keyword_hits(calls)) if is_answered else []
+        seen = reviewed(calls, call_verdicts, llm_review_queue)
+        found = rule_audit(counts, hits, _rows(seen) if is_answered else [], words, periods)
         answered, expected = zeros(context), zeros(context)
-        for kind in KINDS:
+        for kind in KINDS if is_answered else ():
             own = call_sentiment.filter(call_sentiment[f"llm_{kind}_risk"].notnull())
             for key, rows in rows_by_period(own, periods).items():
                 answered[key] = max(answered[key], rows)

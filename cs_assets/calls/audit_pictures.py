@@ -26,8 +26,8 @@ def keywords_picture(audit: pd.DataFrame) -> object | None:
 
 
 def rates_picture(rates: pd.DataFrame) -> object | None:
-    """Show published and corrected rates over the months of `call_risk_rate` rows."""
-    if rates.empty:
+    """Show published and corrected rates over the months of `call_risk_rate` rows, if any is."""
+    if rates["corrected_low"].isna().all():
         return None
     months = sorted(set(rates["period_key"]))[-MONTHS:]
     is_one_tenant = rates["tenant_id"].nunique() == 1

@@ -4,6 +4,7 @@ Belongs here: reading and validating `audit.yaml`. Must not: drawing or counting
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ class AuditRules:
             ]
             raise AuditRulesError("\n".join(lines)) from None
         # new words for people change no figure
-        said = repr((file.queue.model_dump(), file.interval.model_dump()))
+        said = json.dumps([file.queue.model_dump(), file.interval.model_dump()], sort_keys=True)
         return cls(file, hashlib.sha256(said.encode()).hexdigest()[:16])
 
 

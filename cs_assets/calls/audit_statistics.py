@@ -77,11 +77,11 @@ class Estimate:
 def stratified(strata: Sequence[Stratum], confidence: float) -> Estimate:
     """Estimate the share of positive calls over all strata from the reviewed ones.
 
-    Each stratum weighs as its calls. Its own interval is Wilson's with the correction for a finite
-    population; they are joined by the distances of their ends (MOVER: Zou and Donner 2008), which
-    keeps them sensible where a share is near 0 or 1 and a normal interval is not. A stratum without
-    a verdict may be anything from none to all: it moves both ends apart by its weight, and there is
-    no share. Without any verdict nothing is said.
+    Each stratum weighs as its calls. Its own interval is Agresti and Coull's, corrected for a
+    finite population; they are joined by the distances of their ends (MOVER: Zou and Donner 2008),
+    which keeps them sensible where a share is near 0 or 1 and a normal interval is not. A stratum
+    without a verdict may be anything from none to all: it moves the ends apart by its weight, and
+    there is no share. Without any verdict nothing is said.
     """
     filled = [stratum for stratum in strata if stratum.calls]
     if not any(stratum.reviewed for stratum in filled):
@@ -93,7 +93,7 @@ def stratified(strata: Sequence[Stratum], confidence: float) -> Estimate:
         if (share := stratum.share) is None:
             unknown += weight
             continue
-        low, high = wilson(stratum, confidence)
+        low, high = interval(stratum, confidence)
         middle += weight * share
         below += (weight * (share - low)) ** 2
         above += (weight * (high - share)) ** 2
@@ -104,8 +104,8 @@ def stratified(strata: Sequence[Stratum], confidence: float) -> Estimate:
     )
 
 
-def wilson(stratum: Stratum, confidence: float) -> tuple[float, float]:
-    """Return Wilson's score interval (1927) for the share of positive calls of one stratum.
+def interval(stratum: Stratum, confidence: float) -> tuple[float, float]:
+    """Return Agresti and Coull's interval (1998) for the share of positive calls of one stratum.
 
     The sample counts for n(N - 1)/(N - n) calls: a stratum of which all are reviewed is known. The
     ends never contradict the calls that were seen.
@@ -115,9 +115,10 @@ def wilson(stratum: Stratum, confidence: float) -> tuple[float, float]:
     if reviewed >= calls:
         return share, share
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    size = reviewed * (calls - 1) / (calls - reviewed)
-    middle = (share + z * z / (2 * size)) / (1 + z * z / size)
-    reach = z * sqrt(share * (1 - share) / size + z * z / (4 * size * size)) / (1 + z * z / size)
+    seen = reviewed * (calls - 1) / (calls - reviewed)
+    size = seen + z * z
+    middle = (seen * share + z * z / 2) / size
+    reach = z * sqrt(middle * (1 - middle) / size)
     low = max(middle - reach, positive / calls)
     high = min(middle + reach, (calls - reviewed + positive) / calls)
     return min(low, share), max(high, share)
