@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from cs_assets.calls import audit_contracts as calls_audit
 from cs_assets.calls import contracts as calls_facts
 from cs_assets.calls import mart_contracts as calls_marts
 from cs_assets.calls.assets import calls_assets
+from cs_assets.calls.audit_rules import AuditRules
 from cs_assets.calls.judge import Judge, ModelJudge
 from cs_assets.calls.keywords import Keywords
 from cs_assets.calls.lexicon import Lexicon
@@ -24,6 +26,7 @@ from cs_assets.recipes import recipes_in_order
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
 from cs_resources.lake_maintenance import Retention
+from cs_resources.landing import Landing
 from cs_resources.model_of_settings import language_model_of
 from cs_resources.notifier import Notifier
 from cs_resources.settings import Settings, load_settings
@@ -36,7 +39,12 @@ from cs_schedules.retention import retention_job, retention_schedule
 from cs_schedules.schedules import Timetable, schedules
 from cs_schedules.sensors import source_sensor
 
-CONTRACTS = (*calls_facts.FACTS, *calls_marts.MARTS)
+CONTRACTS = (
+    *calls_facts.FACTS,
+    *calls_audit.FACTS,
+    *calls_marts.MARTS,
+    *calls_audit.MARTS,
+)
 SYSTEMS = ("calls",)
 
 
@@ -49,7 +57,8 @@ def build_definitions(
     """Return the definitions of an installation; tests pass their own storage, source or clock."""
     storage = storage or storage_of(settings, CONTRACTS)
     calendar, timetable = settings.calendar, timetable_of(settings)
-    assets = calls_assets(calendar, judge_of(settings), limit_of(settings))
+    audit = AuditRules.load(settings.audit_file)
+    assets = calls_assets(calendar, judge_of(settings), audit, limit_of(settings))
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
     retention = retention_job(settings.dagster_retention_days)
@@ -82,6 +91,7 @@ def build_definitions(
             Place.WAREHOUSE.value: StorageIOManager(storage, Place.WAREHOUSE),
             "call_database": call_database or call_database_of(settings),
             "language_model": language_model_of(settings, storage),
+            "landing": landing_of(settings),
         },
         executor=dg.in_process_executor,
     )
@@ -142,6 +152,16 @@ def notifier_of(settings: Settings) -> Notifier:
         smtp_port=settings.smtp_port,
         smtp_user=settings.smtp_user,
         smtp_password=settings.smtp_password.get_secret_value(),
+    )
+
+
+def landing_of(settings: Settings) -> Landing:
+    """Return the folder in which files land."""
+    return Landing(
+        url=settings.landing,
+        archive=settings.archive_folder,
+        tenant_id=settings.cs_tenant,
+        must_exist=bool(settings.landing_url),
     )
 
 

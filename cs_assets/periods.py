@@ -33,6 +33,13 @@ class LoadedPeriod:
         """True when every day of the period was loaded."""
         return len(self.loaded) == len(self.period.days())
 
+    @property
+    def columns(self) -> dict[str, object]:
+        """The values of COLUMNS."""
+        period = self.period
+        kept = (period.grain.value, period.key, period.start, period.end)
+        return dict(zip(COLUMNS, (*kept, self.as_of, self.is_complete), strict=True))
+
 
 def loaded_periods(periods: Iterable[Period], loaded: Sequence[date]) -> list[LoadedPeriod]:
     """Return the periods of which at least one day was loaded."""
@@ -48,19 +55,7 @@ def period_days(periods: Sequence[LoadedPeriod]) -> ir.Table:
 
     Joined to facts by day; periods of one grain do not overlap, so no fact counts twice.
     """
-    rows = [
-        {
-            "day": day,
-            "period_type": item.period.grain.value,
-            "period_key": item.period.key,
-            "period_start": item.period.start,
-            "period_end": item.period.end,
-            "as_of": item.as_of,
-            "is_complete": item.is_complete,
-        }
-        for item in periods
-        for day in item.loaded
-    ]
+    rows = [{"day": day, **item.columns} for item in periods for day in item.loaded]
     return ibis.memtable(
         rows,
         schema={

@@ -48,9 +48,12 @@ class QuarantineLimit:
 
 
 def quarantine_contract(
-    system: str, name: str, rows: str, day: str, reasons: Sequence[Reason]
+    system: str, name: str, rows: str, day: str | None, reasons: Sequence[Reason]
 ) -> Contract:
-    """Return the contract of a quarantine table for `rows` (in words), partitioned by `day`."""
+    """Return the contract of a quarantine table for `rows` (in words), partitioned by `day`.
+
+    Without a day the table is replaced as a whole.
+    """
     described = "; ".join(
         f"`{reason.code}`{' (retryable)' if reason.is_retryable else ''}: {reason.description}"
         for reason in reasons
@@ -60,11 +63,11 @@ def quarantine_contract(
         name=name,
         place=Place.LAKE,
         description=f"{rows} that break a rule, with the first rule broken. {described}",
-        grain=Grain.DAY,
+        grain=Grain.DAY if day else None,
         partition_column=day,
         columns=(
             TENANT,
-            Column(day, "date", "Day with which the row is read."),
+            *([Column(day, "date", "Day with which the row is read.")] if day else []),
             Column("source_table", "string", "Where the row was read from."),
             Column("record_id", "string", "Id of the row in its source.", nullable=True),
             Column(

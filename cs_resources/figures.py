@@ -7,8 +7,13 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLOURS = ("#4c78a8", "#b8c4d6", "#e45756", "#72b7b2", "#f2cf5b")
 _LINE = "#2f2f2f"
@@ -24,12 +29,7 @@ def days_figure(
 
     `bars` and `line` hold one value per day; None leaves a gap in the line.
     """
-    # not at the top: drawing is rare, importing takes half a second
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 2.6), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure()
     axes = figure.add_subplot()
     positions = list(range(len(days)))
     floor = [0] * len(days)
@@ -51,8 +51,81 @@ def days_figure(
         shares.spines[["top"]].set_visible(False)
         handles += shares.get_legend_handles_labels()[0]
         labels += shares.get_legend_handles_labels()[1]
+    _legend(figure, handles, labels)
+    return _picture(figure, title)
+
+
+def shares_figure(
+    title: str,
+    labels: Sequence[str],
+    bars: Mapping[str, Sequence[int]],
+) -> dg.MarkdownMetadataValue:
+    """Return one stacked bar per label as Markdown, the labels numbered and told below.
+
+    Numbers, because labels may be in a script that no font at hand can draw.
+    """
+    figure = _figure()
+    axes = figure.add_subplot()
+    positions = [str(number) for number in range(1, len(labels) + 1)]
+    floor = [0] * len(labels)
+    for (name, values), colour in zip(bars.items(), _COLOURS, strict=False):
+        axes.bar(positions, values, bottom=floor, color=colour, label=name)
+        floor = [low + value for low, value in zip(floor, values, strict=True)]
+    _plain(axes, title)
+    _legend(figure, *axes.get_legend_handles_labels())
+    told = "、".join(f"{n} {label}" for n, label in zip(positions, labels, strict=True))
+    return _picture(figure, title, told)
+
+
+def intervals_figure(
+    title: str,
+    labels: Sequence[str],
+    lines: Mapping[str, Sequence[float]],
+    intervals: Mapping[str, Sequence[tuple[float, float, float]]],
+) -> dg.MarkdownMetadataValue:
+    """Return lines over the labels, with intervals (low, middle, high) beside them, as Markdown.
+
+    NaN leaves a gap; an interval without a middle is a bar alone.
+    """
+    figure = _figure()
+    axes = figure.add_subplot()
+    colours = _COLOURS[::2]
+    for (name, values), colour in zip(lines.items(), colours, strict=False):
+        axes.plot(range(len(labels)), values, ".-", color=colour, linewidth=1.2, label=name)
+    for (name, spans), colour in zip(intervals.items(), colours, strict=False):
+        places = [place + 0.1 for place in range(len(labels))]
+        lows, middles, highs = zip(*spans, strict=True)
+        axes.vlines(places, lows, highs, color=colour, linewidth=2.5, alpha=0.5, label=name)
+        axes.plot(places, middles, "D", color=colour, markersize=4)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_ylim(bottom=0)
+    _plain(axes, title)
+    _legend(figure, *axes.get_legend_handles_labels())
+    return _picture(figure, title)
+
+
+def _figure() -> "Figure":
+    # not at the top: drawing is rare, importing takes half a second
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 2.6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _plain(axes: "Axes", title: str) -> None:
+    axes.tick_params(labelsize=8)
+    axes.set_title(title, fontsize=9, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(figure: "Figure", handles: Sequence[Any], labels: Sequence[Any]) -> None:
     figure.legend(handles, labels, fontsize=7, loc="outside lower center", ncols=5, frameon=False)
+
+
+def _picture(figure: "Figure", title: str, below: str = "") -> dg.MarkdownMetadataValue:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     text = base64.b64encode(picture.getvalue()).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{text})")
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{text})\n\n{below}".rstrip())

@@ -114,7 +114,8 @@ class Session:
         try:
             while batch := loop.run_until_complete(engine.next_batch(task)):
                 yield batch
-            task.result()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
         finally:
             task.cancel()
             loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
@@ -143,7 +144,7 @@ class _Engine:
             batch.append(getting.result())
         else:
             getting.cancel()
-            task.result()
+            await task  # raises what went wrong
         while not self._findings.empty():
             batch.append(self._findings.get_nowait())
         return batch

@@ -25,6 +25,7 @@ from cs_resources.model_questions import Assignment, Finding, Question
 from cs_resources.model_window import Limits
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+_SHORTEST = 0.1
 _ECHO = 1000
 
 
@@ -118,7 +119,8 @@ class Asker:
         loop = asyncio.get_running_loop()
         began = loop.time()
         body = self.endpoint.request(state.messages(self.assignment), mode, self.assignment.schema)
-        reply = await exchange(self.client, body, min(self.patience.attempt, max(state.left, 0.1)))
+        patience = min(self.patience.attempt, max(state.left, _SHORTEST))
+        reply = await exchange(self.client, body, self.endpoint.headers, patience)
         seconds = loop.time() - began
         state.left -= seconds
         reply, answer = self._read(state, mode, reply)

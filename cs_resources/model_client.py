@@ -88,19 +88,20 @@ class Endpoint:
         url = httpx2.URL(self.base_url)
         return str(url.copy_with(username=None, password=None, query=None)).rstrip("/")
 
+    @property
+    def headers(self) -> dict[str, Any]:
+        """Headers of every request; without a key, none is sent."""
+        if self.gateway_token:
+            return {_GATEWAY_HEADER: self.gateway_token, "Authorization": openai.Omit()}
+        return {} if self.api_key else {"Authorization": openai.Omit()}
+
     def client(self) -> openai.AsyncOpenAI:
         """Return a client whose pool never makes a request wait."""
-        headers: dict[str, Any] = {}
-        if self.gateway_token:
-            headers = {_GATEWAY_HEADER: self.gateway_token, "Authorization": openai.Omit()}
-        elif not self.api_key:
-            headers = {"Authorization": openai.Omit()}
         return openai.AsyncOpenAI(
             base_url=self.base_url,
             api_key=self.api_key or "none",
             organization="",
             project="",
-            default_headers=headers,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(
                 follow_redirects=False,
@@ -128,12 +129,17 @@ class Endpoint:
         return body | dict(self.extra_body)
 
 
-async def exchange(client: openai.AsyncOpenAI, body: Mapping[str, Any], seconds: float) -> Reply:
+async def exchange(
+    client: openai.AsyncOpenAI, body: Mapping[str, Any], headers: Mapping[str, Any], seconds: float
+) -> Reply:
     """Send one request and return how it ended, at the latest after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             response = await client.post(
-                "/chat/completions", cast_to=httpx2.Response, body=dict(body)
+                "/chat/completions",
+                cast_to=httpx2.Response,
+                body=dict(body),
+                options={"headers": headers},
             )
     except TimeoutError:
         return Reply(Outcome.TIMEOUT, error=f"no answer within {seconds:.0f} s")

@@ -106,6 +106,9 @@ class Settings(ModelSettings, AlertSettings, ScheduleSettings):
     keywords_file: Path | None = Field(None, description="Keywords of your own (YAML).")
     lexicon_terms_file: Path | None = Field(None, description="Mood terms of your own (CSV).")
     lexicon_modifiers_file: Path | None = Field(None, description="Negations and degrees (YAML).")
+    audit_file: Path | None = Field(
+        None, description="Judgement values of the audit of rules and model of your own (YAML)."
+    )
     volume_factor: float = Field(
         3.0, gt=1, description="How far a day's rows may lie from the usual before a warning."
     )
@@ -202,6 +205,16 @@ class Settings(ModelSettings, AlertSettings, ScheduleSettings):
     def staging_folder(self) -> Path:
         """Folder of tables that are not yet published."""
         return self.cs_home / "staging"
+
+    @property
+    def landing(self) -> str:
+        """Folder or URL of the folder in which files land."""
+        return self.landing_url or str(self.cs_home / "landing")
+
+    @property
+    def archive_folder(self) -> Path:
+        """Folder of every content that ever landed."""
+        return self.cs_home / "archive"
 
     @property
     def sample_call_source(self) -> Path:

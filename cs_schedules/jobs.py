@@ -11,6 +11,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from cs_assets.calendar import PERIOD_GRAINS, Grain
+from cs_assets.calls import audit_contracts as audit
 from cs_assets.calls import contracts as facts
 from cs_assets.calls import mart_contracts as marts
 from cs_assets.checks import CHECKS_OF_WHOLE_TABLES
@@ -19,6 +20,7 @@ from cs_assets.contracts import Contract
 SYNC = "calls_sync"
 ANALYSE = "calls_analyse"
 DAYS = "calls_days"
+AUDIT = "calls_audit_month"
 FRESH = "freshness_of_all_tables"
 
 _READ = (
@@ -52,20 +54,26 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         _job(SYNC, "Read calls, dialogues and tasks; sort out what breaks a rule.", _READ),
         _job(ANALYSE, "Judge what was said and publish the calls.", _SAID),
         _job(DAYS, "Everything that is made by day.", (*_READ, *_SAID)),
+        _job(
+            AUDIT,
+            "Read people's verdicts; hold rules and model against each other and against them.",
+            (*audit.FACTS, *audit.MARTS),
+        ),
     ]
     for grain in PERIOD_GRAINS:
         snapshot = marts.PORTRAIT_SNAPSHOT.for_grain(grain)
         summary = marts.TASK_SUMMARY.for_grain(grain)
+        others = [mart for mart in audit.MARTS if mart.grain is grain]
         made += [
             _job(snapshots_job_name(grain), f"Customer snapshots by {grain}.", [snapshot]),
             _job(summaries_job_name(grain), f"Task summaries by {grain}.", [summary]),
-            _job(period_job_name(grain), f"All marts by {grain}.", [snapshot, summary]),
+            _job(period_job_name(grain), f"All marts by {grain}.", [snapshot, summary, *others]),
         ]
     return [*made, _freshness_job()]
 
 
 def _freshness_job() -> UnresolvedAssetJobDefinition:
-    contracts = (*facts.FACTS, *marts.MARTS)
+    contracts = (*facts.FACTS, *audit.FACTS, *marts.MARTS, *audit.MARTS)
     return dg.define_asset_job(
         FRESH,
         selection=_checks_of_whole_tables(contracts),

@@ -1,7 +1,7 @@
 """Schedules: what runs at which hour of the installation's time zone.
 
-Belongs here: the nightly round: sync, analyse, snapshots, summaries. Must not: which days a tick
-takes (see `timing`).
+Belongs here: the nightly round: sync, analyse, snapshots, summaries, audit. Must not: which days a
+tick takes (see `timing`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -11,11 +11,19 @@ from datetime import date, timedelta
 import dagster as dg
 
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain, current_period
+from cs_assets.calls.audit_contracts import CALL_RISK_RATE
 from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_RECORDS_RAW, CALL_SENTIMENT
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.contracts import Contract
 from cs_resources.storage import Storage
-from cs_schedules.jobs import ANALYSE, FRESH, SYNC, snapshots_job_name, summaries_job_name
+from cs_schedules.jobs import (
+    ANALYSE,
+    AUDIT,
+    FRESH,
+    SYNC,
+    snapshots_job_name,
+    summaries_job_name,
+)
 from cs_schedules.requests import day_requests, period_requests
 from cs_schedules.timing import day_range, days_to_read, periods_touched
 
@@ -52,6 +60,8 @@ def schedules(calendar: Calendar, timetable: Timetable) -> list[dg.ScheduleDefin
         ):
             decide = _periods(mart.for_grain(grain), grain)
             made.append(_daily(name, name, calendar, timetable, at, decide))
+    decide = _periods(CALL_RISK_RATE, Grain.MONTH)
+    made.append(_daily(AUDIT, AUDIT, calendar, timetable, timetable.summaries, decide))
     return [*made, _freshness(calendar, timetable)]
 
 

@@ -1,7 +1,7 @@
 """The calls system as Dagster assets.
 
 Belongs here: reading and cleaning; what was said stands in `said_assets`, the periods in
-`mart_assets`. Must not: arithmetic (see `turns`, `clean`).
+`mart_assets`, the audit in `audit_assets`. Must not: arithmetic (see `turns`, `clean`).
 """
 
 from typing import Any
@@ -11,6 +11,8 @@ import ibis.expr.types as ir
 
 from cs_assets.calendar import Calendar, Grain
 from cs_assets.calls import clean as cleaning
+from cs_assets.calls.audit_assets import audit_assets
+from cs_assets.calls.audit_rules import AuditRules
 from cs_assets.calls.contracts import (
     CALL_RECORDS_CLEAN,
     CALL_RECORDS_QUARANTINE,
@@ -22,6 +24,7 @@ from cs_assets.calls.judge import Judge
 from cs_assets.calls.mart_assets import period_assets
 from cs_assets.calls.said_assets import said_assets
 from cs_assets.calls.turns import numbered, unreadable
+from cs_assets.calls.verdict_assets import verdict_assets
 from cs_assets.quarantine import QuarantineLimit, counted_by_reason
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_day, figures_by_day, step_days, with_days_before, zeros
@@ -41,9 +44,9 @@ _FROM_SOURCE: dict[str, Any] = {
 
 
 def calls_assets(
-    calendar: Calendar, judge: Judge, limit: QuarantineLimit
+    calendar: Calendar, judge: Judge, audit: AuditRules, limit: QuarantineLimit
 ) -> list[dg.AssetsDefinition]:
-    """Return every asset of the system for a calendar, a judge and a quarantine limit."""
+    """Return every asset of the system for a calendar, a judge, its audit and a limit."""
     day = calendar.partitions(Grain.DAY)
     return [
         _call_tasks(),
@@ -52,6 +55,8 @@ def calls_assets(
         _call_records_clean(day, limit),
         *said_assets(day, judge),
         *period_assets(calendar),
+        *verdict_assets(limit),
+        *audit_assets(calendar, audit, judge.rules.keywords),
     ]
 
 
