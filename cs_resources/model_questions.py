@@ -44,7 +44,7 @@ class Question:
 
     @cached_property
     def estimated_tokens(self) -> int:
-        """Tokens of its messages: three bytes, a Chinese character, are hardly ever more than one."""
+        """Tokens of its messages: three bytes, so a Chinese character, are counted as one."""
         return sum(len(message["content"].encode()) // 3 + 8 for message in self.messages)
 
 

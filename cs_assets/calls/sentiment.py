@@ -15,13 +15,13 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from cs_assets.calls.answers import REASON_LENGTH
 from cs_assets.calls.contracts import CALL_SENTIMENT, SENTIMENTS
 from cs_assets.calls.keywords import Keywords, risk
 from cs_assets.calls.lexicon import Lexicon
 
 POSITIVE_FROM = 0.6
 NEGATIVE_UP_TO = 0.4
-REASON_LENGTH = 50
 _VERDICT = dt.Struct(
     {
         "score": "float64",
