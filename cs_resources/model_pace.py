@@ -41,10 +41,10 @@ class Pace:
     ) -> list[float]:
         """Return for each request, by its estimated tokens, the seconds from `now` to its start.
 
-        `now` comes from `clock`. Starts are given out in the order in which they are asked for. A
-        connection that is lost may cost a reservation that nobody uses, never one too many.
+        `now` comes from `clock`. Starts are given out in the order in which they are asked for; the
+        law holds if none comes more than LATENESS_SECONDS after its time. A connection that is lost
+        may cost a reservation that nobody uses, never one too many.
         """
-
         if not tokens:
             return []
         if limits == Limits():
@@ -81,7 +81,10 @@ class Pace:
         repeatable(self.warehouse, lambda connection: connection.execute(upsert, row))
 
     def correct(self, endpoint: str, model: str, corrections: Sequence[Correction]) -> None:
-        """Count the tokens that requests really used instead of the estimated ones."""
+        """Count the tokens that requests really used instead of the estimated ones.
+
+        Of a request that has left the window nothing is counted any more.
+        """
         table = self.warehouse.tables.models.starts
         update = (
             table.update()
