@@ -12,11 +12,12 @@ MONTHS = 12
 
 
 def keywords_picture(audit: pd.DataFrame) -> object | None:
-    """Show the newest month's keywords: how often the model agrees that there is a risk."""
+    """Show the newest month's keywords, the commonest first: how often the model agrees."""
     rows = audit[(audit["period_key"] == audit["period_key"].max()) & (audit["keyword"] != "")]
-    if rows.empty:
+    said = rows.groupby("keyword")[["both_calls", "rules_only_calls"]].sum()
+    said = said[said.sum(axis=1) > 0].sort_values(["both_calls", "rules_only_calls"])[::-1]
+    if said.empty:
         return None
-    said = rows.groupby("keyword", sort=False)[["both_calls", "rules_only_calls"]].sum()
     bars = {
         "the model agrees": said["both_calls"].tolist(),
         "the model sees no risk": said["rules_only_calls"].tolist(),

@@ -8,7 +8,7 @@ with the smallest numbers of a cell are drawn. So a queue repeats itself, and la
 little of it as can be.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -73,20 +73,17 @@ def allocation(counts: Iterable[Mapping[str, Any]], rules: QueueRules) -> list[d
 
 
 def review_queue(
-    risks: ir.Table, allocated: Iterable[Mapping[str, Any]], period_days: ir.Table
+    risks: ir.Table, allocated: Sequence[Mapping[str, Any]], period_days: ir.Table
 ) -> ir.Table:
     """Draw the queue from `audit.risks`, in the columns of `llm_review_queue`.
 
     Ranks run through all cells alike: whoever stops half way has half of each.
     """
     shares = ibis.memtable([dict(row) for row in allocated], schema=_ALLOCATION)
-    open_ = risks.inner_join(shares, [*GROUP, "cell"])
-    key = ibis.literal("|").join(
-        [open_.tenant_id, open_.call_date.cast("string"), open_.callid, open_.kind]
-    )
-    numbered = open_.mutate(number=key.hexdigest("md5"))
+    most = max((row["drawn"] for row in allocated), default=1)
+    near = _smallest_numbers(risks, most).inner_join(shares, [*GROUP, "cell"])
     within = ibis.window(group_by=[*GROUP, "cell"], order_by=["number", "call_date", "callid"])
-    placed = numbered.mutate(place=ibis.row_number().over(within))
+    placed = near.mutate(place=ibis.row_number().over(within))
     drawn = placed.filter(placed.place < placed.drawn)
     order = ibis.window(group_by=GROUP, order_by=[drawn.place / drawn.drawn, drawn.cell_order])
     ranked = drawn.mutate(
@@ -96,6 +93,26 @@ def review_queue(
     )
     periods = period_days.drop("day").distinct()
     return ranked.inner_join(periods, "period_key").select(*LLM_REVIEW_QUEUE.column_names)
+
+
+@ibis.udf.agg.builtin(name="min")  # type: ignore[untyped-decorator]
+def _smallest(value: str, count: int) -> list[str]:  # type: ignore[empty-body]
+    """The `count` smallest values of the group."""
+
+
+def _smallest_numbers(risks: ir.Table, count: int) -> ir.Table:
+    """Return the calls with the `count` smallest numbers of every cell, with their `number`.
+
+    Found in one pass: sorting a month of calls by their numbers takes a hundred times as long.
+    """
+    key = ibis.literal("|").join(
+        [risks.tenant_id, risks.call_date.cast("string"), risks.callid, risks.kind]
+    )
+    numbered = risks.mutate(number=key.hexdigest("md5"))
+    cells = numbered.group_by([*GROUP, "cell"]).agg(near=_smallest(numbered.number, count))
+    last = cells.select(*GROUP, "cell", last=cells.near.maxs())
+    joined = numbered.inner_join(last, [*GROUP, "cell"])
+    return joined.filter(joined.number <= joined.last).drop("last")
 
 
 def _reason(rows: ir.Table) -> ir.StringValue:

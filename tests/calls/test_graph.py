@@ -16,6 +16,7 @@ import pytest
 
 from cs_apps.sample_data.calls import SampleSummary, write_call_source
 from cs_assets.calendar import PERIOD_GRAINS, periods_between
+from cs_assets.calls.audit_contracts import MARTS as AUDITS
 from cs_assets.definitions import CONTRACTS, build_definitions
 from cs_assets.table_assets import CONTRACT_CHECK
 from cs_resources.settings import load_settings
@@ -155,13 +156,15 @@ def test_day_by_day_and_period_by_period_is_the_same(house: House, tmp_path: Pat
     other = Installation(tmp_path, FIRST, LAST)
     facts = (
         "call_tasks,call_records_raw,call_turns_raw,call_records_clean,"
-        "call_sentiment,call_record_enriched"
+        "call_sentiment,call_record_enriched,call_verdicts"
     )
     for day in DAYS:
         assert other.run(facts, day) == ""
     for grain in PERIOD_GRAINS:
         for day in reversed((FIRST, LAST)):
-            assert other.run(f"portrait_snapshot_{grain},task_summary_{grain}", day) == ""
+            audit = [mart.name for mart in AUDITS if mart.grain is grain]
+            marts = [f"portrait_snapshot_{grain}", f"task_summary_{grain}", *audit]
+            assert other.run(",".join(marts), day) == ""
     assert other.hashes() == house.installation.hashes()
 
 

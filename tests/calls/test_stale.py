@@ -19,6 +19,7 @@ from tests.calls.cases import TABLE, Installation, record, turn, write_source
 FIRST, LAST = date(2025, 11, 29), date(2025, 12, 2)
 DAYS = ["2025-11-29", "2025-11-30", "2025-12-01", "2025-12-02"]
 ANGRY = "r0002"  # the only call in which 离谱 is said, on 2025-12-01
+MONTHS = ["2025-11", "2025-12"]
 Partitions = dict[str, list[str]]
 
 
@@ -90,13 +91,18 @@ def test_a_new_keyword_is_followed_by_those_that_read_a_changed_answer(
     house: Installation,
 ) -> None:
     changed = with_keyword(house, "离谱")
-    assert stale(changed) == {"call_sentiment": dict.fromkeys(DAYS, (CONFIGURATION,))}
+    assert stale(changed) == {
+        "call_sentiment": dict.fromkeys(DAYS, (CONFIGURATION,)),
+        "llm_rule_audit_month": dict.fromkeys(MONTHS, (CONFIGURATION,)),
+    }
     followers = {contract.name: keys for contract, keys in look(changed).may_follow.items()}
     assert followers["call_record_enriched"] == DAYS
     assert followers["task_summary_month"] == ["2025-11", "2025-12"]
     made = mend(changed)
     assert made.pop("call_sentiment") == DAYS
     assert made.pop("call_record_enriched") == ["2025-12-01"]
+    assert sorted(made.pop("llm_rule_audit_month")) == MONTHS
+    assert made.pop("llm_review_queue_month") == made.pop("call_risk_rate_month") == ["2025-12"]
     assert made == {
         f"{mart}_{grain}": [key]
         for mart in ("portrait_snapshot", "task_summary")
@@ -110,7 +116,7 @@ def test_a_keyword_that_nobody_says_changes_no_answer_and_has_no_followers(
 ) -> None:
     before = house.hashes()
     changed = with_keyword(house, "从未说过")
-    assert mend(changed) == {"call_sentiment": DAYS}
+    assert mend(changed) == {"call_sentiment": DAYS, "llm_rule_audit_month": MONTHS}
     assert changed.hashes() == before
 
 
@@ -225,7 +231,7 @@ def test_the_check_names_stale_partitions_and_why(house: Installation) -> None:
         if evaluation.check_name == "up_to_date"
     }
     failed = [name for name, evaluation in found.items() if not evaluation.passed]
-    assert failed == ["call_sentiment"]
+    assert sorted(failed) == ["call_sentiment", "llm_rule_audit_month"]
     evaluation = found["call_sentiment"]
     assert evaluation.description == "4 partitions are stale, 2025-11-29 … 2025-12-02"
     assert "| 2025-12-01 | configuration |" in str(evaluation.metadata["partitions"].value)
