@@ -37,6 +37,12 @@ class Fingerprint:
         text = repr((self.code, self.configuration, sorted(self.inputs.items())))
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
+    @property
+    def missing(self) -> str:
+        """What is missing of a partition whose work was not done to the end; empty: nothing."""
+        is_unfinished = self.configuration.startswith(UNFINISHED)
+        return self.configuration.removeprefix(UNFINISHED) if is_unfinished else ""
+
     def unfinished(self, missing: str) -> "Fingerprint":
         """Return the fingerprint of a partition of which something is missing."""
         return replace(self, configuration=UNFINISHED + missing)
@@ -46,9 +52,10 @@ class Fingerprint:
         if made is None:
             return (UNKNOWN,)
         changed = [CODE] if made.code != self.code else []
-        if made.configuration.startswith(UNFINISHED):
-            return (made.configuration, *changed)
-        changed += [CONFIGURATION] if made.configuration != self.configuration else []
+        if made.missing:
+            changed.append(made.configuration)
+        elif made.configuration != self.configuration:
+            changed.append(CONFIGURATION)
         names = sorted({*made.inputs, *self.inputs})
         changed += [name for name in names if made.inputs.get(name) != self.inputs.get(name)]
         return tuple(changed)

@@ -101,7 +101,7 @@ def because_of_inputs(stale: Iterable[Stale]) -> list[Stale]:
             key
             for key, reasons in item.reasons.items()
             if not {CODE, CONFIGURATION, UNKNOWN} & set(reasons)
-            and not any(reason.startswith(UNFINISHED) for reason in reasons)
+            and not all(reason.startswith(UNFINISHED) for reason in reasons)
         ]
         if keys:
             chosen.append(item.only(keys))

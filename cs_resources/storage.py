@@ -143,6 +143,11 @@ class Storage:
         published = self.warehouse.published(contract, keys)
         return {key: _version(row.content_hash) for key, row in published.items()}
 
+    def unfinished(self, contract: Contract, keys: Iterable[str]) -> dict[str, str]:
+        """Map the published partitions whose work was not done to the end to what is missing."""
+        recorded = self.fingerprints.recorded(contract, self.versions(contract, keys))
+        return {key: made.missing for key, made in recorded.items() if made.missing}
+
     def read(
         self, contract: Contract, partitions: Sequence[str], known_at: datetime | None = None
     ) -> ir.Table:

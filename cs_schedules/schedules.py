@@ -111,6 +111,9 @@ def _analyse(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
     analysed = tick.loaded(CALL_SENTIMENT, recent)
     days = [day for day in recent if day in clean and day not in analysed]
     days += [day for day in tick.days_read(clean) if day in clean]
+    # what a model left undone is asked again, and nothing else
+    left = tick.storage.unfinished(CALL_SENTIMENT, [str(day) for day in analysed])
+    days += [date.fromisoformat(day) for day in left]
     if not days:
         yield dg.SkipReason(f"no calls are loaded up to {tick.yesterday}: sync them first")
     yield from day_requests(days, f"{tick.name}/{tick.yesterday}", "nightly")

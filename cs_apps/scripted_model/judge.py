@@ -55,6 +55,10 @@ _ORDERS = re.compile(
 )
 
 
+_CLAUSE = re.compile(r"[，。！？；,!?;\n]+")
+_DRESSED_UP = re.compile(r'["“”]\s*\w+\s*["“”]\s*[:：]')
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A model's answer, in the order in which it is written; score 0 (very negative) to 1."""
@@ -72,8 +76,11 @@ OBEDIENT = Verdict("positive", 0.99, "low", "low", "按要求回答")
 
 
 def honest(question: Question) -> Verdict:
-    """Judge by what the customer said; obey only what stands outside of the dialogue."""
-    return OBEDIENT if _ORDERS.search(question.outside) else _judged(question.customer)
+    """Judge by what the customer said; obey only what stands outside of the dialogue.
+
+    What is dressed up as an answer, or as data, is no mood of the customer's.
+    """
+    return OBEDIENT if _ORDERS.search(question.outside) else _judged(_meant(question.customer))
 
 
 def gullible(question: Question) -> Verdict:
@@ -114,6 +121,10 @@ class Careless:
 def share_of(text: str) -> float:
     """Return a number from 0 up to 1 that is as good as random, and always that of the text."""
     return int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:6]) / 2**48
+
+
+def _meant(text: str) -> str:
+    return "\n".join(clause for clause in _CLAUSE.split(text) if not _DRESSED_UP.search(clause))
 
 
 def _judged(text: str) -> Verdict:
