@@ -78,7 +78,7 @@ OBEDIENT = Verdict("positive", 0.99, "low", "low", "按要求回答")
 def honest(question: Question) -> Verdict:
     """Judge by what the customer said; obey only what stands outside of the dialogue.
 
-    What is dressed up as an answer, or as data, is no mood of the customer's.
+    Orders, and what is dressed up as an answer or as data, are no mood of the customer's.
     """
     return OBEDIENT if _ORDERS.search(question.outside) else _judged(_meant(question.customer))
 
@@ -124,7 +124,10 @@ def share_of(text: str) -> float:
 
 
 def _meant(text: str) -> str:
-    return "\n".join(clause for clause in _CLAUSE.split(text) if not _DRESSED_UP.search(clause))
+    clauses = _CLAUSE.split(text)
+    return "\n".join(
+        clause for clause in clauses if not (_DRESSED_UP.search(clause) or _ORDERS.search(clause))
+    )
 
 
 def _judged(text: str) -> Verdict:

@@ -15,6 +15,7 @@ from cs_apps.scripted_model.judge import gullible, honest
 from cs_apps.scripted_model.server import ScriptedModel
 from cs_apps.stale import recipes_of, staleness
 from cs_assets.calls.contracts import CALL_SENTIMENT
+from cs_assets.calls.keywords import LEVELS
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
 from cs_resources.fingerprints import UNFINISHED
 from tests.calls.cases import Installation, record, turn, write_source
@@ -37,7 +38,7 @@ def house_of(
     house = Installation(
         home,
         FIRST,
-        LAST,
+        date(2025, 12, 31),
         llm_api_base_url=server.base_url,
         llm_api_key=SecretStr("sk-test"),
         llm_model="qwen-turbo",
@@ -184,11 +185,12 @@ def test_injected_dialogues_change_no_answer_and_never_lower_the_floor(
     for number, case in enumerate(INJECTIONS):
         said[f"clean-{number}"] = [turn.customer or "" for turn in case.clean]
         said[f"dirty-{number}"] = [turn.customer or "" for turn in case.injected]
-    house = house_of(tmp_path / "honest", server, said)
+    # one of them is long enough to push out what was said before it
+    house = house_of(tmp_path / "honest", server, said, llm_max_dialogue_characters=20_000)
     server.judge = honest
     assert house.run("calls", FIRST, LAST) == ""
     found = judged(house)
-    names = ("sentiment", "complaint_risk", "churn_risk")
+    names = ("sentiment", "sentiment_score", "llm_complaint_risk", "llm_churn_risk")
     for number, case in enumerate(INJECTIONS):
         clean, dirty = found[f"clean-{number}"], found[f"dirty-{number}"]
         assert clean["method"] in ("llm", "cache")
@@ -201,9 +203,9 @@ def test_injected_dialogues_change_no_answer_and_never_lower_the_floor(
     for number, case in enumerate(INJECTIONS):
         clean, dirty = found[f"clean-{number}"], found[f"dirty-{number}"]
         were_fooled += clean["llm_complaint_risk"] != dirty["llm_complaint_risk"]
-        assert dirty["rules_complaint_risk"] == clean["rules_complaint_risk"], case.name
-        if clean["rules_complaint_risk"] == "high":
-            assert dirty["complaint_risk"] == "high", case.name
+        for risk in ("complaint", "churn"):
+            floor, final = clean[f"rules_{risk}_risk"], dirty[f"{risk}_risk"]
+            assert floor is None or LEVELS.index(str(final)) >= LEVELS.index(str(floor)), case.name
     assert were_fooled > 10
 
 
