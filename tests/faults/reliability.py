@@ -184,6 +184,64 @@ FAULTS = (
         "all laws hold at the end",
         _in("faults", "test_week_in_the_life", "test_"),
     ),
+    *(
+        Fault(f"language model: {name}", "scripted server", expected, tests)
+        for name, expected, tests in (
+            (
+                "429 with and without Retry-After, 5xx, reset",
+                "answered in the end; the ledger equals the server's count",
+                _in(
+                    "resources",
+                    "test_language_model",
+                    "test_what_passes",
+                    "test_a_server_that_asks",
+                ),
+            ),
+            (
+                "hang, slow drip",
+                "left in time; the ledger equals the server's count",
+                _in(
+                    "resources", "test_language_model", "test_a_server_that_keeps", "test_the_dead"
+                ),
+            ),
+            (
+                "redirect",
+                "not followed",
+                _in("resources", "test_language_model", "test_a_redirect"),
+            ),
+            (
+                "HTML, truncated JSON, empty, wrong enum, duplicate keys, refusal",
+                "one re-ask, then rules; never kept as an answer",
+                _in("resources", "test_language_model", "test_an_invalid_answer"),
+            ),
+            (
+                "401, quota",
+                "the circuit opens after at most 5 requests",
+                _in("resources", "test_language_model", "test_a_hopeless", "test_a_key_that"),
+            ),
+            (
+                "down for 1,000 calls",
+                "all marked; later asked again, only those",
+                _in("resources", "test_language_model", "test_nobody_there", "test_after_an_outage")
+                + _in("calls", "test_graph_model", "test_an_outage"),
+            ),
+            (
+                "killed in mid-analysis",
+                "no more repeated than were under way",
+                _in("faults", "test_model_kill", "test_killed"),
+            ),
+            (
+                "unchanged partition again",
+                "0 requests",
+                _in("calls", "test_graph_model", "test_the_same_again"),
+            ),
+            (
+                "50 injected dialogues",
+                "no answer changes; the rules' floor holds when the model is fooled",
+                _in("calls", "test_graph_model", "test_injected"),
+            ),
+        )
+    ),
 )
 
 
