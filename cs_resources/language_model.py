@@ -171,6 +171,7 @@ class _Engine:
             for _ in range(model.endpoint.concurrency):
                 await self._slots.acquire()
             reporter.cancel()
+        self._session.progress.seconds = time.monotonic() - began
 
     async def _ask(self, asker: Asker, key: str, question: Question) -> None:
         try:
