@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx2
 import openai
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 Response = TypeVar("Response")
-MODES = ("json_schema", "json_object", "text")
+Mode = Literal["json_schema", "json_object", "text"]
+MODES: tuple[Mode, ...] = ("json_schema", "json_object", "text")
 """Ways to ask for JSON, strictest first."""
 _GATEWAY_HEADER = "Authorization-Gateway"
 _ERROR_LENGTH = 300

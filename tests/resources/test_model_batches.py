@@ -61,15 +61,15 @@ def test_the_calls_of_an_open_batch_are_pending(store: ModelStore, status: str) 
     assert status in OPEN
     store.add_batch(batch(), items("ab"))
     store.update_batch(replace(batch(), status=status), "preparing")
-    assert store.pending("abc") == {"a", "b"}
-    assert store.pending([]) == set()
+    assert store.pending("abc") == {"a": "b1", "b": "b1"}
+    assert store.pending([]) == {}
 
 
 @pytest.mark.parametrize("status", ["collected", "failed"])
 def test_the_calls_of_a_closed_batch_may_be_asked_again(store: ModelStore, status: str) -> None:
     store.add_batch(batch(), items("ab"))
     store.update_batch(replace(batch(), status=status, closed_at=NOON), "preparing")
-    assert store.pending("abc") == set()
+    assert store.pending("abc") == {}
     assert store.open_batches() == []
     assert store.add_batch(batch("b2"), items("ab", "b2")) == batch("b2")
 
@@ -117,4 +117,20 @@ def test_two_submitters_at_once_share_the_calls(model_stores: Stores) -> None:
     with ThreadPoolExecutor(4) as threads:
         submitted = [key for found in threads.map(submit, range(8)) for key in found]
     assert sorted(submitted) == keys
-    assert model_stores[0].pending(keys) == set(keys)
+    assert model_stores[0].pending(keys).keys() == set(keys)
+
+
+def test_days_that_wait_for_a_batch_are_added_while_it_is_open(store: ModelStore) -> None:
+    store.add_batch(batch(), items("ab"))
+    assert store.add_days("b1", ["2025-11-26", "2025-11-24"])
+    (found,) = store.open_batches()
+    assert found.partitions == ("2025-11-24", "2025-11-26")
+    # who read the batch before does not take the day away
+    closed = replace(batch(), status="collected", closed_at=NOON)
+    assert store.update_batch(closed, "preparing")
+    (found,) = store.closed_batches(batch().endpoint, NOON - timedelta(seconds=1))
+    assert found.partitions == ("2025-11-24", "2025-11-26")
+    assert store.closed_batches(batch().endpoint, NOON) == []
+    assert store.closed_batches("https://elsewhere.example/v1", NOON - timedelta(days=1)) == []
+    assert not store.add_days("b1", ["2025-11-27"])
+    assert not store.add_days("never added", ["2025-11-27"])
