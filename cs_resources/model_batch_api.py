@@ -178,6 +178,12 @@ class BatchApi:
         self._wait(self._streamed(file, target), DOWNLOAD_SECONDS)
         target.seek(0)
 
+    def delete(self, file: str) -> None:
+        """Delete a file of the endpoint's."""
+        options: Any = {"headers": self.endpoint.headers}
+        sending = self._client.delete(f"/files/{file}", cast_to=httpx2.Response, options=options)
+        self._wait(sending, _SECONDS)
+
     async def _streamed(self, file: str, target: IO[bytes]) -> None:
         streaming = self._client.files.with_streaming_response
         async with streaming.content(file, extra_headers=self.endpoint.headers) as response:

@@ -121,8 +121,18 @@ class Collector:
         closed = replace(
             batch, status=status, error=None if is_smooth else said, closed_at=self.model.now()
         )
-        self.model.store.update_batch(closed, "submitted")
+        if self.model.store.update_batch(closed, "submitted"):
+            said = "; ".join([said, *self._tidied(closed)])
         return f"{status}: {said}"
+
+    def _tidied(self, batch: Batch) -> Iterator[str]:
+        """Leave no dialogue at the endpoint; say what could not be deleted."""
+        for name in filter(None, (batch.input_file, batch.output_file, batch.error_file)):
+            try:
+                self.api.delete(name)
+            except BatchApiError as error:
+                if not error.is_unknown_there:
+                    yield f"{name} could not be deleted there: {error}"
 
     def _is_given_up(self, batch: Batch) -> bool:
         since = batch.submitted_at

@@ -8,6 +8,7 @@ import pytest
 from store_cases import Stores, model_stores, opened_stores, store
 
 from cs_resources.model_batches import OPEN, Batch, BatchItem
+from cs_resources.model_ledger import ClosedAttempt, OpenedAttempt
 from cs_resources.model_store import ModelStore
 
 __all__ = ["model_stores", "opened_stores", "store"]
@@ -134,3 +135,40 @@ def test_days_that_wait_for_a_batch_are_added_while_it_is_open(store: ModelStore
     assert store.closed_batches("https://elsewhere.example/v1", NOON - timedelta(days=1)) == []
     assert not store.add_days("b1", ["2025-11-27"])
     assert not store.add_days("never added", ["2025-11-27"])
+
+
+def test_what_became_of_a_batch_is_told_from_the_ledger(store: ModelStore) -> None:
+    store.add_batch(batch(), [*items("abc"), item("d", "b1", "2025-11-25")])
+    opened = [attempt(each) for each in store.batch_items("b1")]
+    store.commit(opened=opened)
+    assert store.outcomes("b1") == {}
+    ends = ("answered", "answered", "invalid")
+    store.commit(closed=[end(*pair) for pair in zip(opened[:3], ends, strict=True)])
+    assert store.outcomes("b1") == {"answered": 2, "invalid": 1}
+    assert store.outcomes("b1", "t") == {"answered": 2, "invalid": 1}
+    assert store.outcomes("b1", "somebody else") == {}
+    assert store.asked_in_vain("abcd", {"invalid"}) == {"c": "why"}
+    assert store.asked_in_vain("abd", {"invalid"}) == {}
+
+
+def attempt(of: BatchItem) -> OpenedAttempt:
+    return OpenedAttempt(
+        attempt_id=of.attempt_id,
+        answer_key=of.custom_id,
+        tenant_id=of.tenant_id,
+        partition=of.partition,
+        run_id="run",
+        purpose="batch",
+        endpoint=batch().endpoint,
+        model=batch().model,
+        prompt_version=batch().prompt_version,
+        structured_output="json_object",
+        number=1,
+        opened_at=NOON,
+    )
+
+
+def end(of: OpenedAttempt, outcome: str) -> ClosedAttempt:
+    why = None if outcome == "answered" else "why"
+    nothing = (None,) * 6
+    return ClosedAttempt(of.attempt_id, outcome, 200, *nothing, why, NOON)

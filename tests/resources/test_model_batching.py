@@ -55,6 +55,7 @@ def test_questions_wait_for_a_batch_that_brings_their_answers(
     assert (found.method, found.is_unfinished) == ("cache", False)
     assert look(model) == []
     assert server.asked() == []
+    assert list(server._batches.files._records) == []  # no dialogue stays there
     assert counted(server)["POST /files"] == counted(server)["POST /batches"] == 1
 
 
