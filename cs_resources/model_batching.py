@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from cs_resources.language_model import LanguageModel, Progress, Session
+from cs_resources.language_model import REPORT_SECONDS, LanguageModel, Progress, Session
 from cs_resources.model_asking import found
 from cs_resources.model_batch_api import BatchApi
 from cs_resources.model_batches import Batch
@@ -84,10 +84,11 @@ class BatchSession(Session):
     ) -> Iterator[list[Finding]]:
         """Yield a finding for every question, in groups: an answer that is known, or that it waits.
 
-        Equal questions are asked once. `report` is called for every batch. Raises
-        ConfigurationError where the endpoint has no Batch API.
+        Equal questions are asked once. `report` is called now and then. Raises ConfigurationError
+        where the endpoint has no Batch API.
         """
-        began, store = time.monotonic(), self.model.store
+        began = reported = time.monotonic()
+        store = self.model.store
         name, version = self.model.endpoint.model, self.assignment.prompt_version
         self.budget.open(store.spent(self.model.tenant_id, partitions, name, version))
         with BatchApi(self.model.endpoint) as api:
@@ -96,8 +97,11 @@ class BatchSession(Session):
             for group in _Sorting(self, submitter).groups(iter(questions)):
                 for finding in group:
                     self.progress.count(finding)
-                self.progress.seconds = time.monotonic() - began
-                report(self.progress)
+                now = time.monotonic()
+                self.progress.seconds = now - began
+                if now - reported > REPORT_SECONDS:
+                    reported = now
+                    report(self.progress)
                 if group:
                     yield group
 

@@ -13,7 +13,9 @@ from engine_cases import ask, ledger, numbered, questions
 from cs_apps.scripted_model.judge import honest
 from cs_apps.scripted_model.server import ScriptedModel
 from cs_resources import model_collecting
+from cs_resources.model_batch_api import BatchApi, BatchApiError
 from cs_resources.model_batching import BatchModel
+from cs_resources.model_client import Outcome, Reply
 from cs_resources.model_store import ModelStore
 
 WRITES = ("add_batch", "update_batch", "commit", "remember_mode")
@@ -106,7 +108,7 @@ def test_a_killed_collector(
 
 
 def test_those_are_all_write_points(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, either_warehouse: str
 ) -> None:
     monkeypatch.setattr(model_collecting, "PORTION", 2)
     with batch_model(server, tmp_path) as model:
@@ -131,6 +133,97 @@ def test_a_frozen_submitter_that_wakes_up_submits_nothing(server: Server, tmp_pa
         ask(replace(model, store=Frozen(model.store.warehouse)), numbered(3))
         assert counted(server)["POST /batches"] == 1
         require_each_answered_once(server, model, 3)
+
+
+def test_a_batch_whose_submission_was_answered_into_the_void_is_not_sent_twice(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit = BatchApi.submit
+
+    def lost(self: BatchApi, batch_id: str, file: str) -> Any:
+        submit(self, batch_id, file)
+        raise BatchApiError(Reply(Outcome.CONNECTION, error="reset"))
+
+    monkeypatch.setattr(BatchApi, "submit", lost)
+    with batch_model(server, tmp_path) as model:
+        ask(model, numbered(3))
+        assert counted(server)["POST /batches"] == 1
+        require_each_answered_once(server, model, 3)
+
+
+def test_an_upload_is_tried_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, failures = BatchApi.upload, [Outcome.SERVER_ERROR, Outcome.TIMEOUT]
+
+    def shaky(self: BatchApi, batch_id: str, content: Any) -> str:
+        found = upload(self, batch_id, content)
+        if failures:
+            raise BatchApiError(Reply(failures.pop()))
+        return found
+
+    monkeypatch.setattr(BatchApi, "upload", shaky)
+    with batch_model(server, tmp_path) as model:
+        ask(model, numbered(3))
+        assert counted(server)["POST /files"] == 3
+        require_each_answered_once(server, model, 3)
+
+
+def test_a_batch_that_is_collected_while_one_asks_is_not_missed(
+    server: Server, tmp_path: Path
+) -> None:
+    with batch_model(server, tmp_path) as model:
+        ask(model, numbered(3))
+
+        class Overtaken(ModelStore):
+            """Others collect right after it was asked what is pending."""
+
+            def pending(self, keys: Any) -> dict[str, str]:
+                found = super().pending(keys)
+                look(model)
+                return found
+
+        found = ask(replace(model, store=Overtaken(model.store.warehouse)), numbered(3))
+        assert {finding.method for finding in found} == {"cache"}
+        assert server.lines == 3
+
+
+def test_two_submitters_at_once_ask_each_question_once(server: Server, tmp_path: Path) -> None:
+    with batch_model(server, tmp_path) as model:
+
+        class Slow(ModelStore):
+            """Another one submits some of its questions before it does."""
+
+            def add_batch(self, batch: Any, items: Any) -> Any:
+                ask(model, numbered(3))
+                return super().add_batch(batch, items)
+
+        slow = replace(model, store=Slow(model.store.warehouse))
+        found = ask(slow, numbered(5))
+        second, first = model.store.open_batches()
+        assert (first.requests, second.requests) == (3, 2)
+        assert [str(finding.error).rsplit(" ", 1)[1] for finding in found] == [
+            *[first.batch_id] * 3,
+            *[second.batch_id] * 2,
+        ]
+        require_each_answered_once(server, model, 5)
+
+
+def test_a_batch_that_is_gone_is_waited_for_two_days(server: Server, tmp_path: Path) -> None:
+    clock = Clock()
+    with batch_model(server, tmp_path, clock=clock) as model:
+        ask(model, numbered(3))
+        server._batches._batches.clear()
+        for _ in range(2):
+            (message,) = look(model)
+            assert "404" in message
+            clock.pass_(hours=23)
+        assert len(model.store.open_batches()) == 1
+        clock.pass_(hours=4)
+        assert "gone at the endpoint" in look(model)[0]
+        assert closed(model)[0].status == "failed"
+        ask(model, numbered(3))
+        assert len(model.store.open_batches()) == 1
 
 
 def test_results_in_any_order_with_strange_lines(server: Server, tmp_path: Path) -> None:
