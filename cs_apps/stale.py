@@ -13,6 +13,7 @@ from cs_assets.calendar import Calendar
 from cs_assets.contracts import Contract
 from cs_assets.recipes import Recipe, recipes_in_order
 from cs_resources.errors import PlatformError
+from cs_resources.fingerprints import UNFINISHED
 from cs_resources.staleness import Repair, Stale, followers, next_round, stale_partitions
 from cs_resources.storage import Storage
 
@@ -75,19 +76,27 @@ def repair(
     """
     recipes = recipes_of(definitions, storage)
     made: set[Repair] = set()
-    while repairs := staleness(storage, recipes, calendar).repairs:
-        if again := made.intersection(repairs):
+    while (found := staleness(storage, recipes, calendar)).repairs:
+        if again := made.intersection(found.repairs):
             names = sorted(asset.to_user_string() for item in again for asset in item.assets)
-            raise PlatformError(
-                f"{', '.join(names)}: still stale after having been made again; is another run "
-                "writing the same tables? Wait for it and call `cs stale` again."
-            )
-        made.update(repairs)
-        waves = [wave_of(item) for item in repairs]
+            raise PlatformError(f"{', '.join(names)}: {_why_still(found)}")
+        made.update(found.repairs)
+        waves = [wave_of(item) for item in found.repairs]
         for result in run_waves(definitions, instance, waves, listener):
             yield result
             if not result.success:
                 return
+
+
+def _why_still(found: Staleness) -> str:
+    """Say why partitions are stale that were made a moment ago."""
+    reasons = {reason for item in found.stale for own in item.reasons.values() for reason in own}
+    if unfinished := sorted(reason for reason in reasons if reason.startswith(UNFINISHED)):
+        return f"made again, and still {unfinished[0]}"
+    return (
+        "still stale after having been made again; is another run writing the same tables? Wait "
+        "for it and call `cs stale` again."
+    )
 
 
 def wave_of(item: Repair) -> Wave:

@@ -17,6 +17,7 @@ from cs_assets.calls.audit_rules import AuditRules
 from cs_assets.calls.judge import Judge, ModelJudge
 from cs_assets.calls.keywords import Keywords
 from cs_assets.calls.lexicon import Lexicon
+from cs_assets.calls.model_answers import assignment
 from cs_assets.calls.prompt import Prompt
 from cs_assets.calls.sentiment import Rules
 from cs_assets.checks import freshness_checks, up_to_date_checks, volume_check
@@ -32,6 +33,7 @@ from cs_resources.notifier import Notifier
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
+from cs_schedules.batches import batch_sensor
 from cs_schedules.jobs import jobs
 from cs_schedules.maintenance import maintenance_job, maintenance_schedule
 from cs_schedules.repairs import repair_sensor
@@ -58,7 +60,8 @@ def build_definitions(
     storage = storage or storage_of(settings, CONTRACTS)
     calendar, timetable = settings.calendar, timetable_of(settings)
     audit = AuditRules.load(settings.audit_file)
-    assets = calls_assets(calendar, judge_of(settings), audit, limit_of(settings))
+    judge = judge_of(settings)
+    assets = calls_assets(calendar, judge, audit, limit_of(settings))
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
     retention = retention_job(settings.dagster_retention_days)
@@ -83,6 +86,11 @@ def build_definitions(
             source_sensor(calendar, timetable, every_job),
             repair_sensor(calendar, timetable, recipes, every_job),
             run_failure_sensor(notifier_of(settings), timetable.is_enabled),
+            *(
+                [batch_sensor(assignment(judge.model.prompt), timetable.is_enabled, every_job)]
+                if judge.model and settings.llm_mode == "batch"
+                else []
+            ),
         ],
         resources={
             "clock": clock,
@@ -90,7 +98,7 @@ def build_definitions(
             Place.LAKE.value: StorageIOManager(storage, Place.LAKE),
             Place.WAREHOUSE.value: StorageIOManager(storage, Place.WAREHOUSE),
             "call_database": call_database or call_database_of(settings),
-            "language_model": language_model_of(settings, storage),
+            "language_model": language_model_of(settings, storage, clock),
             "landing": landing_of(settings),
         },
         executor=dg.in_process_executor,

@@ -24,7 +24,8 @@ from cs_resources.model_window import Limits
 _CHUNK = 128
 _WAITING = 2000
 """Findings that may wait for their reader."""
-_REPORT_SECONDS = 10.0
+REPORT_SECONDS = 10.0
+"""Time between two reports of progress."""
 
 
 @dataclass
@@ -206,7 +207,7 @@ class _Engine:
 
     async def _report_now_and_then(self, began: float) -> None:
         while True:
-            await asyncio.sleep(_REPORT_SECONDS)
+            await asyncio.sleep(REPORT_SECONDS)
             self._session.progress.seconds = time.monotonic() - began
             self._report(self._session.progress)
 

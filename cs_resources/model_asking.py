@@ -5,11 +5,9 @@ Must not: which questions there are (see `language_model`).
 """
 
 import asyncio
-import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from uuid import uuid4
 
 import openai
@@ -22,6 +20,7 @@ from cs_resources.model_journal import Journal
 from cs_resources.model_ledger import ClosedAttempt, OpenedAttempt
 from cs_resources.model_pace import Correction
 from cs_resources.model_questions import Assignment, Finding, Question
+from cs_resources.model_reading import Place, kept, read_answer, utc_now
 from cs_resources.model_window import Limits
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
@@ -113,7 +112,7 @@ class Asker:
             prompt_version=self.assignment.prompt_version,
             structured_output=mode,
             number=state.number,
-            opened_at=_now(),
+            opened_at=utc_now(),
         )
         await self.journal.opened(attempt)
         loop = asyncio.get_running_loop()
@@ -164,33 +163,13 @@ class Asker:
 
     def _read(self, state: "_Asked", mode: str, reply: Reply) -> tuple[Reply, StoredAnswer | None]:
         """Hold a text to what was asked; return the reply, and the answer that is to be kept."""
-        if reply.outcome is Outcome.REFUSED:
-            return reply, self._kept(state, reply, None)
-        if reply.outcome is not Outcome.ANSWERED:
+        is_found = self.ladder.is_found
+        reply, answer = read_answer(self.assignment, reply, mode, is_mode_found=is_found)
+        if reply.outcome not in (Outcome.ANSWERED, Outcome.REFUSED):
             return reply, None
-        text = reply.text or ""
-        try:
-            answer = self.assignment.parse(text, mode == "text")
-        except ValueError as error:
-            ignored = mode != "text" and not self.ladder.is_found and not _is_json(text)
-            outcome = Outcome.UNSUPPORTED if ignored else Outcome.INVALID
-            return replace(reply, outcome=outcome, error=str(error)), None
-        return reply, self._kept(state, reply, answer)
-
-    def _kept(self, state: "_Asked", reply: Reply, answer: str | None) -> StoredAnswer:
-        return StoredAnswer(
-            key=self.key(state.question),
-            prompt_version=self.assignment.prompt_version,
-            model=self.endpoint.model,
-            endpoint=self.endpoint.name,
-            dialogue_hash=state.question.dialogue_hash,
-            outcome="refused" if answer is None else "answered",
-            answer=answer,
-            error=reply.error,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            analyzed_at=_now(),
-        )
+        place = Place(*self._place, self.assignment.prompt_version)
+        hashed = state.question.dialogue_hash
+        return reply, kept(place, self.key(state.question), hashed, reply, answer)
 
     def _closed(
         self, state: "_Asked", attempt: OpenedAttempt, reply: Reply, seconds: float
@@ -209,7 +188,7 @@ class Asker:
             latency_ms=round(seconds * 1000),
             request_id=reply.request_id,
             error=reply.error,
-            closed_at=_now(),
+            closed_at=utc_now(),
         )
 
     async def _in_turn(self, question: Question) -> float:
@@ -312,15 +291,3 @@ def found(question: Question, answer: StoredAnswer, method: str) -> Finding:
 
 def _nothing(state: _Asked, error: str, is_unfinished: bool = True) -> Finding:
     return Finding(state.question, error=error, is_unfinished=is_unfinished)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

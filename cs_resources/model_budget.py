@@ -38,14 +38,16 @@ class Budget:
     prices: Prices
     tokens: int | None = None
     cost: float | None = None
+    is_batch: bool = False
     accounts: dict[str, Account] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a limit in money where nobody knows the price."""
         if self.cost is not None and self._price(1, 1) is None:
             raise ConfigurationError(
-                f"LLM_BUDGET_COST: there is no price for {self.model}; add it to a price file "
-                "of your own (LLM_PRICES_FILE), or limit tokens (LLM_BUDGET_TOKENS)"
+                f"LLM_BUDGET_COST: there is no price for {self.model}"
+                f"{' in batch mode (batch_discount)' if self.is_batch else ''}; add it to a price "
+                "file of your own (LLM_PRICES_FILE), or limit tokens (LLM_BUDGET_TOKENS)"
             )
 
     @property
@@ -92,4 +94,4 @@ class Budget:
         return price
 
     def _price(self, prompt: int, completion: int) -> tuple[int, str] | None:
-        return self.prices.cost_micros(self.model, prompt, completion)
+        return self.prices.cost_micros(self.model, prompt, completion, self.is_batch)

@@ -8,18 +8,20 @@ to an address that nobody chose. Replies are validated here; the package takes a
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import httpx2
 import openai
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
-MODES = ("json_schema", "json_object", "text")
+Response = TypeVar("Response")
+Mode = Literal["json_schema", "json_object", "text"]
+MODES: tuple[Mode, ...] = ("json_schema", "json_object", "text")
 """Ways to ask for JSON, strictest first."""
 _GATEWAY_HEADER = "Authorization-Gateway"
 _ERROR_LENGTH = 300
@@ -41,12 +43,20 @@ class Outcome(StrEnum):
     UNSUPPORTED = "unsupported"
     REDIRECT = "redirect"
     CLIENT_ERROR = "client_error"
+    NOT_DONE = "not_done"
+    """Its batch ended before it was its turn."""
 
 
 HOPELESS = frozenset({Outcome.UNAUTHORIZED, Outcome.QUOTA, Outcome.NOT_FOUND, Outcome.REDIRECT})
 """No other request would fare better before a person has mended something."""
 PASSING = frozenset(
-    {Outcome.RATE_LIMITED, Outcome.SERVER_ERROR, Outcome.TIMEOUT, Outcome.CONNECTION}
+    {
+        Outcome.RATE_LIMITED,
+        Outcome.SERVER_ERROR,
+        Outcome.TIMEOUT,
+        Outcome.CONNECTION,
+        Outcome.NOT_DONE,
+    }
 )
 """The same request may succeed a little later."""
 
@@ -133,14 +143,23 @@ async def exchange(
     client: openai.AsyncOpenAI, body: Mapping[str, Any], headers: Mapping[str, Any], seconds: float
 ) -> Reply:
     """Send one request and return how it ended, at the latest after `seconds`."""
+    sending = client.post(
+        "/chat/completions",
+        cast_to=httpx2.Response,
+        body=dict(body),
+        options={"headers": headers},
+    )
+    response = await sent(sending, seconds)
+    if isinstance(response, Reply):
+        return response
+    return read_completion(response)
+
+
+async def sent(sending: Awaitable[Response], seconds: float) -> Response | Reply:
+    """Wait for a response at most so many seconds; where none came, say how it failed."""
     try:
         async with asyncio.timeout(seconds):
-            response = await client.post(
-                "/chat/completions",
-                cast_to=httpx2.Response,
-                body=dict(body),
-                options={"headers": headers},
-            )
+            return await sending
     except TimeoutError:
         return Reply(Outcome.TIMEOUT, error=f"no answer within {seconds:.0f} s")
     except openai.APITimeoutError:
@@ -151,7 +170,6 @@ async def exchange(
         return Reply(Outcome.CONNECTION, error=_short(str(error.__cause__ or error)))
     except httpx2.HTTPError as error:
         return Reply(Outcome.CONNECTION, error=_short(str(error) or type(error).__name__))
-    return read_completion(response)
 
 
 class _Message(BaseModel):

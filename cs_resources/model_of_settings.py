@@ -3,8 +3,13 @@
 Belongs here: from settings to the resource. Must not: asking.
 """
 
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime
+
 from cs_resources.language_model import LanguageModel
 from cs_resources.model_asking import Patience
+from cs_resources.model_batching import BatchModel
 from cs_resources.model_client import Endpoint
 from cs_resources.model_prices import Prices
 from cs_resources.model_store import ModelStore
@@ -13,11 +18,13 @@ from cs_resources.settings import Settings
 from cs_resources.storage import Storage
 
 
-def language_model_of(settings: Settings, storage: Storage) -> LanguageModel | None:
+def language_model_of(
+    settings: Settings, storage: Storage, clock: Callable[[], datetime]
+) -> LanguageModel | None:
     """Return the model, or None where rules judge alone; opens nothing."""
     if not settings.has_model:
         return None
-    return LanguageModel(
+    model = LanguageModel(
         endpoint=Endpoint(
             base_url=settings.llm_api_base_url,
             model=settings.llm_model,
@@ -36,3 +43,7 @@ def language_model_of(settings: Settings, storage: Storage) -> LanguageModel | N
         budget_tokens=settings.llm_budget_tokens,
         budget_cost=settings.llm_budget_cost,
     )
+    if settings.llm_mode == "live":
+        return model
+    parts = {part.name: getattr(model, part.name) for part in fields(model)}
+    return BatchModel(**parts, scratch=storage.staging_folder, clock=clock)

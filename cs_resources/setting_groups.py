@@ -4,7 +4,7 @@ Belongs here: schedules, alerts, the language model. Must not: where settings co
 """
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
@@ -54,6 +54,9 @@ class ModelSettings(BaseSettings):
         SecretStr(""), description="Token of a gateway, sent as Authorization-Gateway, not the key."
     )
     llm_model: str = Field("", description="Name of the model.")
+    llm_mode: Literal["live", "batch"] = Field(
+        "live", description="Answers at once, or within a day at the price of batches."
+    )
     llm_concurrency: int = Field(32, ge=1, le=512, description="Requests under way at once.")
     llm_requests_per_minute: int | None = Field(
         None, ge=1, description="Limit over all processes; empty: none."

@@ -8,6 +8,7 @@ import pytest
 from store_cases import Stores, model_stores, opened_stores, store
 
 from cs_resources.model_batches import OPEN, Batch, BatchItem
+from cs_resources.model_ledger import ClosedAttempt, OpenedAttempt
 from cs_resources.model_store import ModelStore
 
 __all__ = ["model_stores", "opened_stores", "store"]
@@ -61,15 +62,15 @@ def test_the_calls_of_an_open_batch_are_pending(store: ModelStore, status: str) 
     assert status in OPEN
     store.add_batch(batch(), items("ab"))
     store.update_batch(replace(batch(), status=status), "preparing")
-    assert store.pending("abc") == {"a", "b"}
-    assert store.pending([]) == set()
+    assert store.pending("abc") == {"a": "b1", "b": "b1"}
+    assert store.pending([]) == {}
 
 
 @pytest.mark.parametrize("status", ["collected", "failed"])
 def test_the_calls_of_a_closed_batch_may_be_asked_again(store: ModelStore, status: str) -> None:
     store.add_batch(batch(), items("ab"))
     store.update_batch(replace(batch(), status=status, closed_at=NOON), "preparing")
-    assert store.pending("abc") == set()
+    assert store.pending("abc") == {}
     assert store.open_batches() == []
     assert store.add_batch(batch("b2"), items("ab", "b2")) == batch("b2")
 
@@ -117,4 +118,57 @@ def test_two_submitters_at_once_share_the_calls(model_stores: Stores) -> None:
     with ThreadPoolExecutor(4) as threads:
         submitted = [key for found in threads.map(submit, range(8)) for key in found]
     assert sorted(submitted) == keys
-    assert model_stores[0].pending(keys) == set(keys)
+    assert model_stores[0].pending(keys).keys() == set(keys)
+
+
+def test_days_that_wait_for_a_batch_are_added_while_it_is_open(store: ModelStore) -> None:
+    store.add_batch(batch(), items("ab"))
+    assert store.add_days("b1", ["2025-11-26", "2025-11-24"])
+    (found,) = store.open_batches()
+    assert found.partitions == ("2025-11-24", "2025-11-26")
+    # who read the batch before does not take the day away
+    closed = replace(batch(), status="collected", closed_at=NOON)
+    assert store.update_batch(closed, "preparing")
+    (found,) = store.closed_batches(batch().endpoint, NOON - timedelta(seconds=1))
+    assert found.partitions == ("2025-11-24", "2025-11-26")
+    assert store.closed_batches(batch().endpoint, NOON) == []
+    assert store.closed_batches("https://elsewhere.example/v1", NOON - timedelta(days=1)) == []
+    assert not store.add_days("b1", ["2025-11-27"])
+    assert not store.add_days("never added", ["2025-11-27"])
+
+
+def test_what_became_of_a_batch_is_told_from_the_ledger(store: ModelStore) -> None:
+    store.add_batch(batch(), [*items("abc"), item("d", "b1", "2025-11-25")])
+    opened = [attempt(each) for each in store.batch_items("b1")]
+    store.commit(opened=opened)
+    assert store.outcomes("b1") == {}
+    ends = ("answered", "answered", "invalid")
+    store.commit(closed=[end(*pair) for pair in zip(opened[:3], ends, strict=True)])
+    assert store.outcomes("b1") == {"answered": 2, "invalid": 1}
+    assert store.outcomes("b1", "t") == {"answered": 2, "invalid": 1}
+    assert store.outcomes("b1", "somebody else") == {}
+    assert store.asked_in_vain("abcd", {"invalid"}) == {"c": "why"}
+    assert store.asked_in_vain("abd", {"invalid"}) == {}
+
+
+def attempt(of: BatchItem) -> OpenedAttempt:
+    return OpenedAttempt(
+        attempt_id=of.attempt_id,
+        answer_key=of.custom_id,
+        tenant_id=of.tenant_id,
+        partition=of.partition,
+        run_id="run",
+        purpose="batch",
+        endpoint=batch().endpoint,
+        model=batch().model,
+        prompt_version=batch().prompt_version,
+        structured_output="json_object",
+        number=1,
+        opened_at=NOON,
+    )
+
+
+def end(of: OpenedAttempt, outcome: str) -> ClosedAttempt:
+    why = None if outcome == "answered" else "why"
+    nothing = (None,) * 6
+    return ClosedAttempt(of.attempt_id, outcome, 200, *nothing, why, NOON)
