@@ -172,7 +172,7 @@ class Asker:
         try:
             answer = self.assignment.parse(text, mode == "text")
         except ValueError as error:
-            ignored = mode != "text" and not self.ladder.is_found and not _is_json(text)
+            ignored = mode != "text" and not self.ladder.is_found and not is_json(text)
             outcome = Outcome.UNSUPPORTED if ignored else Outcome.INVALID
             return replace(reply, outcome=outcome, error=str(error)), None
         return reply, self._kept(state, reply, answer)
@@ -314,7 +314,8 @@ def _nothing(state: _Asked, error: str, is_unfinished: bool = True) -> Finding:
     return Finding(state.question, error=error, is_unfinished=is_unfinished)
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Say whether a text is JSON: one that is not was written by a model that ignored the form."""
     try:
         json.loads(text)
     except ValueError:
