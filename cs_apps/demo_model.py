@@ -5,16 +5,17 @@ Belongs here: the settings that point at it, and what it does wrong. Must not: t
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-from cs_apps.scripted_model.process import started
+from cs_apps.scripted_model.process import RunningModel, started
+from cs_resources.errors import PlatformError
 from cs_resources.setting_groups import ModelSettings
 from cs_resources.settings import Settings, load_settings
 
 PORT = 8137
 """Always the same one: answers are kept by address, so another port would be another endpoint."""
 MODEL = "scripted"
-_OPTIONS = ("--latency", "0.02", "--judge", "careless:0.04:0.04", "--seed", "1")
+_OPTIONS = ("--latency", "0.02", "--judge", "careless:0.01:0.01", "--seed", "1")
 _FAULTS: Mapping[str, object] = {
     # refused for good, as providers refuse angry words: the rules judge these calls
     "法庭": "data_inspection_failed",
@@ -37,7 +38,7 @@ def scripted_model() -> Iterator[Settings]:
         name: field.get_default(call_default_factory=True)
         for name, field in ModelSettings.model_fields.items()
     }
-    with started("--port", str(PORT), *_OPTIONS) as model:
+    with _served() as model:
         model.play(_FAULTS)
         own = {
             "llm_api_base_url": model.base_url,
@@ -45,3 +46,16 @@ def scripted_model() -> Iterator[Settings]:
             "llm_model": MODEL,
         }
         yield load_settings(**unset | own)
+
+
+@contextmanager
+def _served() -> Iterator[RunningModel]:
+    with ExitStack() as stack:
+        try:
+            model = stack.enter_context(started("--port", str(PORT), *_OPTIONS))
+        except PlatformError as error:
+            raise PlatformError(
+                f"the scripted model did not start on port {PORT}; end what listens "
+                "there (one that was started by hand?) and try again"
+            ) from error
+        yield model

@@ -61,11 +61,11 @@ def report(settings: Settings, used: Costs, first: date, last: date) -> Group:
 
 def _verdicts(effect: ModelEffect, say: Say) -> Table:
     table = Table(title=say("title"), title_justify="left")
-    table.add_column(say("dialogues"))
+    table.add_column("")
     for side in ("rules_alone", "with_model"):
         table.add_column(say(side), justify="right")
     sides = (effect.by_rules, effect.published)
-    table.add_row("", *(f"{side['dialogues']:,}" for side in sides))
+    table.add_row(say("dialogues"), *(f"{side['dialogues']:,}" for side in sides))
     table.add_row(say("judged"), *(_share(side, "judged") for side in sides))
     table.add_row(say("by_model"), "", f"{effect.published['by_model']:,}")
     table.add_row(say("from_cache"), "", f"{effect.published['from_cache']:,}")

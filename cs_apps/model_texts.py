@@ -33,7 +33,7 @@ _TEXTS: dict[str, dict[Locale, str]] = {
         "{prompt:,} + {completion:,} 个词元。"
         "按 {model} 的价格约为 {price}；{own} 没有价格，不花钱。",
         "en": "This run: {requests:,} requests, {answered:,} answered, {prompt:,} + {completion:,} "
-        "tokens. At the price of {model} that were {price}; {own} has none and costs nothing.",
+        "tokens. At the price of {model} that would be {price}; {own} has none and costs nothing.",
     },
     "look": {
         "zh": "在哪里看：`cs ui` 中的资产 call_sentiment（谁判定、为什么）、"

@@ -54,7 +54,7 @@ def judged_by_model(
     stager: Stager = context.resources.storage.stager
     model: LanguageModel = context.resources.language_model
     asked = assignment(judge.prompt)
-    session = model.session(asked, context.run_id)
+    session = model.session(asked, context.run.run_id)
     talks = stager.kept(spoken)
     found = session.findings(
         questions(stager.batches(talks, _BATCH_ROWS), judge.prompt, judge.max_characters),
