@@ -6,7 +6,7 @@ Belongs here: arguments, progress, tables and messages for people. Must not: wha
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import date
 from time import monotonic
 from typing import Annotated, Any
@@ -16,13 +16,16 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cs_apps.backfill import Wave, last_day, plan, run_waves, select_contracts
+from cs_apps.backfill import Wave, plan, run_waves, select_contracts
 from cs_apps.cli_care import care
+from cs_apps.cli_model import model
 from cs_apps.console import console, failure, reported, show_findings
+from cs_apps.days import span
 from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
+from cs_apps.demo_model import scripted_model
+from cs_apps.demo_report import costs_so_far, report
 from cs_apps.doctor import examine
 from cs_apps.home import PROJECT, open_instance, prepare_home
-from cs_assets.calendar import parse_date_or_period
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
 from cs_resources.errors import PlatformError
@@ -33,11 +36,19 @@ app = typer.Typer(
     help="Customer-success data platform.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.add_typer(care)
+app.add_typer(model)
 
 
 @app.command()
 @reported
-def demo() -> None:
+def demo(
+    with_llm_server: Annotated[
+        bool,
+        typer.Option(
+            "--with-llm-server", help="Have the calls judged by a scripted model, without a key."
+        ),
+    ] = False,
+) -> None:
     """Make sample data, run every system over it and show what came out."""
     started = monotonic()
     settings = demo_settings()
@@ -48,12 +59,17 @@ def demo() -> None:
         f"{sum(sample.defects.values())} of them with planted defects, in "
         f"{_short(str(sample.path))}"
     )
+    before = costs_so_far(settings, FIRST_DAY, LAST_DAY) if with_llm_server else None
     try:
-        _backfill(settings, list(CONTRACTS), FIRST_DAY, LAST_DAY)
+        with scripted_model() if with_llm_server else nullcontext(settings) as used:
+            _backfill(used, list(CONTRACTS), FIRST_DAY, LAST_DAY)
     except PlatformError:
         show_findings(examine())
         raise
     _show_inventory(settings)
+    if before:
+        used_now = costs_so_far(settings, FIRST_DAY, LAST_DAY) - before
+        console.print(report(settings, used_now, FIRST_DAY, LAST_DAY))
     console.print(
         f"Lake: {_short(str(settings.lake_root))}  "
         f"Warehouse: {_short(settings.warehouse.render_as_string())}"
@@ -90,7 +106,7 @@ def backfill(
 ) -> None:
     """Materialize assets for every period that overlaps the days, facts before marts."""
     settings = load_settings()
-    days = _span(first, last, settings)
+    days = span(first, last, settings)
     _backfill(settings, select_contracts(select, CONTRACTS), *days)
     console.print("Done.")
 
@@ -114,22 +130,6 @@ def ui(
     }
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml")]
     os.execve(sys.executable, [*command, "-h", host, "-p", str(port)], environment)
-
-
-def _span(first: str, last: str, settings: Settings) -> tuple[date, date]:
-    """Turn --from and --to into days; periods are cut to the history that there is so far."""
-    start, end = settings.cs_history_start, last_day(settings.calendar) or date.max
-    days = []
-    for option, text, side in (("--from", first, 0), ("--to", last, 1)):
-        try:
-            span = parse_date_or_period(text)
-        except ValueError as error:
-            raise PlatformError(f"{option}: {error}") from None
-        is_cut = span[0] != span[1] and span[0] <= end and span[1] >= start
-        days.append((max(span[0], start), min(span[1], end))[side] if is_cut else span[side])
-    if days[0] > days[1]:
-        raise PlatformError(f"--from ({days[0]}) lies after --to ({days[1]})")
-    return days[0], days[1]
 
 
 def _backfill(settings: Settings, contracts: Sequence[Contract], first: date, last: date) -> None:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cs_apps.backfill import WaveResult
-from cs_apps.doctor import Finding, Health
+from cs_apps.finding import Finding, Health
 from cs_resources.errors import PlatformError
 
 console = Console()

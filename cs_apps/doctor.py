@@ -7,9 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +15,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from cs_apps.dagster_state import DagsterState, look_at_dagster
+from cs_apps.finding import Finding, Health
+from cs_apps.model_doctor import look_at_model
 from cs_assets.calendar import Grain
 from cs_assets.definitions import CONTRACTS, call_database_of
 from cs_resources.errors import PlatformError
@@ -25,24 +25,6 @@ from cs_resources.storage import storage_of
 
 _PACKAGES = ("dagster", "ibis-framework", "duckdb", "deltalake", "pandas", "sqlalchemy", "pandera")
 _ENOUGH_BYTES = 2 * 1024**3
-
-
-class Health(StrEnum):
-    """How a part is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One part of the installation: how it is, what was seen, what to do."""
-
-    part: str
-    health: Health
-    seen: str
-    remedy: str = ""
 
 
 def examine() -> list[Finding]:
@@ -60,6 +42,7 @@ def examine() -> list[Finding]:
         ("lake", _lake),
         ("warehouse", _warehouse),
         ("call source", _call_source),
+        ("language model", look_at_model),
         ("dagster", _dagster),
         ("schedules", _schedules),
     ):

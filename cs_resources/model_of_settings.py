@@ -25,15 +25,7 @@ def language_model_of(
     if not settings.has_model:
         return None
     model = LanguageModel(
-        endpoint=Endpoint(
-            base_url=settings.llm_api_base_url,
-            model=settings.llm_model,
-            api_key=settings.llm_api_key.get_secret_value(),
-            gateway_token=settings.llm_gateway_token.get_secret_value(),
-            concurrency=settings.llm_concurrency,
-            max_completion_tokens=settings.llm_max_completion_tokens,
-            extra_body=settings.llm_extra_body,
-        ),
+        endpoint=endpoint_of(settings),
         store=ModelStore(storage.warehouse),
         tenant_id=settings.cs_tenant,
         prices=Prices.load(settings.llm_prices_file),
@@ -47,3 +39,16 @@ def language_model_of(
         return model
     parts = {part.name: getattr(model, part.name) for part in fields(model)}
     return BatchModel(**parts, scratch=storage.staging_folder, clock=clock)
+
+
+def endpoint_of(settings: Settings) -> Endpoint:
+    """Return the endpoint that the settings name."""
+    return Endpoint(
+        base_url=settings.llm_api_base_url,
+        model=settings.llm_model,
+        api_key=settings.llm_api_key.get_secret_value(),
+        gateway_token=settings.llm_gateway_token.get_secret_value(),
+        concurrency=settings.llm_concurrency,
+        max_completion_tokens=settings.llm_max_completion_tokens,
+        extra_body=settings.llm_extra_body,
+    )

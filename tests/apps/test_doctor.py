@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from cs_apps.doctor import Finding, Health, examine
+from cs_apps.doctor import examine
+from cs_apps.finding import Finding, Health
 from cs_apps.sample_data.calls import write_call_source
 
-PARTS = ["settings", "home", "calendar", "lake", "warehouse", "call source", "dagster", "schedules"]
+PARTS = [
+    *("settings", "home", "calendar", "lake", "warehouse", "call source", "language model"),
+    *("dagster", "schedules"),
+]
 
 
 @pytest.fixture

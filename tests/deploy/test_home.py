@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from servers import postgres_url  # noqa: F401  a fixture
 
-from cs_apps.doctor import Finding, Health, examine
+from cs_apps.doctor import examine
+from cs_apps.finding import Finding, Health
 from cs_apps.home import open_instance, prepare_home, upgrade_home
 from cs_resources.errors import ConfigurationError
 from cs_resources.settings import Settings, load_settings

@@ -22,7 +22,8 @@ from dagster._daemon.controller import all_daemons_live
 from plant import Plant, running, wait_until
 from servers import postgres_database
 
-from cs_apps.doctor import Health, examine
+from cs_apps.doctor import examine
+from cs_apps.finding import Health
 from cs_apps.home import name_home
 from cs_assets.calls import contracts as facts
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
