@@ -21,7 +21,7 @@ demo: $(STAMP) ## Make sample data, run every system over it, show what came out
 	@$(BIN)/cs demo
 
 test: $(STAMP) ## Run all tests (servers that are missing are skipped by name)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(STAMP) ## Format, lint and type-check
 	$(BIN)/ruff format --check .
