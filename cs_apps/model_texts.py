@@ -7,7 +7,7 @@ from typing import Literal
 
 Locale = Literal["zh", "en"]
 
-_TEXTS: dict[str, dict[Locale, str]] = {
+TEXTS: dict[str, dict[Locale, str]] = {
     "title": {"zh": "模型带来的变化", "en": "What the model changes"},
     "dialogues": {"zh": "有对话的通话", "en": "calls with a dialogue"},
     "rules_alone": {"zh": "仅规则", "en": "rules alone"},
@@ -59,4 +59,4 @@ _TEXTS: dict[str, dict[Locale, str]] = {
 
 def text(code: str, locale: Locale) -> str:
     """Return a text; raises KeyError for a code that there is not."""
-    return _TEXTS[code][locale]
+    return TEXTS[code][locale]

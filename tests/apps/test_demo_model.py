@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cs_apps import cli, demo, demo_model
 from cs_apps.model_effect import Sides, model_effect
-from cs_apps.model_texts import _TEXTS, text
+from cs_apps.model_texts import TEXTS, text
 from cs_assets.calls.contracts import CALL_SENTIMENT
 from cs_assets.definitions import CONTRACTS, rules_of
 from cs_resources.io_managers import to_pandas
@@ -127,7 +127,7 @@ def test_the_planted_faults_are_ones_that_it_knows() -> None:
     assert not load_settings().has_model
 
 
-@pytest.mark.parametrize("code", _TEXTS)
+@pytest.mark.parametrize("code", TEXTS)
 def test_every_text_is_there_in_both_languages(code: str) -> None:
     chinese, english = text(code, "zh"), text(code, "en")
     assert not english.isspace()

@@ -57,6 +57,13 @@ def test_the_form_that_it_takes_is_found(
     assert f"answers as {modes[0]}; asked with {found} requests" in seen
 
 
+def test_a_model_that_ignores_the_form_is_asked_for_text(model: ScriptedModel) -> None:
+    model.script = "fenced"
+    found = looked(model)["language model"]
+    assert (found.health, len(model.asked())) == (Health.OK, 3)
+    assert "answers as text; asked with 3 requests" in found.seen
+
+
 def test_a_gateway_token_is_sent_in_place_of_the_key(model: ScriptedModel) -> None:
     good = looked(model, llm_gateway_token="gate", llm_api_key="")["language model"]
     assert "takes the gateway token" in good.seen
