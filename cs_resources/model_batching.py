@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from cs_resources.disk import room_in
 from cs_resources.language_model import REPORT_SECONDS, LanguageModel, Progress, Session
 from cs_resources.model_asking import found
 from cs_resources.model_batch_api import BatchApi
@@ -117,7 +118,8 @@ class _Sorting:
 
     def groups(self, questions: Iterator[Question]) -> Iterator[list[Finding]]:
         """Yield findings as they come; those of a batch's questions once it was submitted."""
-        with ExitStack() as files:
+        folder = own_folder(self._model.scratch)
+        with room_in(folder, "a batch of requests"), ExitStack() as files:
             draft = self._draft(files)
             while chunk := list(islice(questions, _CHUNK)):
                 self._session.progress.asked += len(chunk)

@@ -18,6 +18,7 @@ from typing import IO, Any
 import httpx2
 from pydantic import BaseModel, ValidationError
 
+from cs_resources.disk import room_in
 from cs_resources.model_answers import StoredAnswer
 from cs_resources.model_batch_api import BatchApi, BatchApiError, BatchRecord, Problem
 from cs_resources.model_batches import Batch, BatchItem, Status
@@ -93,7 +94,8 @@ class Collector:
         left = {item.custom_id: item for item in self.model.store.batch_items(batch.batch_id)}
         is_found = self.model.store.mode(batch.endpoint, batch.model) == batch.mode
         reading = _Reading(self.model, self.assignment, batch, is_found)
-        with TemporaryFile(dir=own_folder(self.model.scratch)) as file:
+        folder = own_folder(self.model.scratch)
+        with room_in(folder, "results of a batch"), TemporaryFile(dir=folder) as file:
             for name in filter(None, (record.output_file_id, record.error_file_id)):
                 self.api.download(name, file)
                 self._keep(reading.results(file, left))

@@ -9,6 +9,7 @@ submitted, it is looked for at the endpoint first.
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO
@@ -141,7 +142,9 @@ class Submitter:
 
     def _fail(self, batch: Batch, reason: str) -> str:
         failed = replace(batch, status="failed", error=reason, closed_at=self.now())
-        self.store.update_batch(failed, batch.status)
+        if self.store.update_batch(failed, batch.status) and batch.input_file:
+            with suppress(BatchApiError):  # the provider deletes it in time
+                self.api.delete(batch.input_file)
         return reason
 
     def _found_file(self, batch: Batch) -> str | None:

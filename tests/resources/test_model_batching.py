@@ -20,8 +20,11 @@ from engine_cases import ask, ledger, numbered, questions
 
 from cs_apps.scripted_model.batches import BatchPlan
 from cs_apps.scripted_model.server import ScriptedModel
-from cs_resources.errors import ConfigurationError
+from cs_resources import model_batching
+from cs_resources.errors import ConfigurationError, DiskFullError
+from cs_resources.model_batch_api import BatchApi, BatchApiError, BatchRecord
 from cs_resources.model_batching import BatchModel
+from cs_resources.model_client import Outcome, Reply
 
 ANGRY = "你们乱扣费，我要投诉"
 
@@ -255,3 +258,30 @@ def test_an_endpoint_that_refuses_or_is_down_leaves_the_questions_free(
         assert down.store.open_batches() == []
         assert len({finding.error for finding in found}) == 1
         assert "waiting" not in str(found[0].error)
+
+
+def test_a_refused_submission_leaves_no_file_and_says_why(
+    server: ScriptedModel, model: BatchModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = BatchApiError(Reply(Outcome.QUOTA, status=429, error="HTTP 429: quota"))
+
+    def submit(self: BatchApi, batch_id: str, file: str) -> BatchRecord:
+        raise refused
+
+    monkeypatch.setattr(BatchApi, "submit", submit)
+    (found,) = ask(model, questions(ANGRY))
+    assert (found.error, found.is_unfinished) == ("HTTP 429: quota", True)
+    assert closed(model)[0].error == "HTTP 429: quota"
+    assert list(server._batches.files._records) == []
+    assert ledger(model) == []
+
+
+def test_a_full_disk_is_said_and_nothing_is_sent(
+    server: ScriptedModel, model: BatchModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Path("/dev/full").open("w+b")  # noqa: SIM115 - the draft closes it
+    monkeypatch.setattr(model_batching, "TemporaryFile", lambda dir: full)
+    with pytest.raises(DiskFullError, match="batch"):
+        ask(model, numbered(20))
+    assert server.received == []
+    assert model.store.open_batches() == []

@@ -25,7 +25,11 @@ from tests.calls.cases import Installation, record, turn, write_source
 
 FIRST, LAST = date(2025, 11, 24), date(2025, 11, 26)
 DAYS = ("2025-11-24", "2025-11-26")
-SAID = {"angry": "太差劲了，我要投诉", "fine": "挺好的，谢谢", "same": "太差劲了，我要投诉"}
+SAID = {
+    "angry": "太差劲了，我要投诉",
+    "fine": "挺好的，我的号码是13812345678",
+    "same": "太差劲了，我要投诉",
+}
 ASSETS = (
     "call_tasks,call_records_raw,call_turns_raw,call_records_clean,call_records_quarantine,"
     "call_sentiment"
@@ -165,6 +169,7 @@ def test_two_days_wait_are_answered_and_end_as_live_ones_do(
     assert stale(house) == {}
     assert server.asked() == []
     assert len(server.asked("/batches")) == 1
+    assert server.leaks([r"1[3-9]\d{9}"]) == []
 
     live = house_of(tmp_path / "live", server, llm_mode="live")
     analyse(live)
