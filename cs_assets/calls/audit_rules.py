@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cs_assets.calls.audit_contracts import CELLS, REVIEW_REASONS
+from cs_resources.errors import ConfigurationError
 
 DEFAULT = Path(__file__).with_name("audit.yaml")
 Locale = Literal["zh", "en"]
@@ -21,7 +22,7 @@ Text = Annotated[str, Field(min_length=1)]
 Uncertainty = Annotated[float, Field(gt=0, le=0.5)]
 
 
-class AuditRulesError(ValueError):
+class AuditRulesError(ConfigurationError, ValueError):
     """The file of the audit does not say what it should; the message names place and remedy."""
 
 

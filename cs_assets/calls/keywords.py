@@ -16,6 +16,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cs_resources.errors import ConfigurationError
+
 DEFAULT = Path(__file__).with_name("keywords.yaml")
 LEVELS = ("low", "medium", "high")
 Kind = Literal["complaint", "churn"]
@@ -23,7 +25,7 @@ KINDS: tuple[Kind, ...] = ("complaint", "churn")
 _CLAUSE = re.compile(r"[，。！？；、,.!?;:：\s…~—]+")
 
 
-class KeywordError(ValueError):
+class KeywordError(ConfigurationError, ValueError):
     """The keyword file does not say what it should; the message names place and remedy."""
 
 

@@ -15,6 +15,8 @@ from typing import Annotated, Final, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cs_resources.errors import ConfigurationError
+
 COLUMNS: Final = ["term", "weight", "source"]
 MAX_WEIGHT: Final = 100
 _MAX_PROBLEMS: Final = 20
@@ -34,7 +36,7 @@ Share = Annotated[float, Field(ge=0, le=2)]
 Factor = Annotated[float, Field(gt=0, le=3)]
 
 
-class LexiconError(ValueError):
+class LexiconError(ConfigurationError, ValueError):
     """A file of the lexicon does not say what it should; the message names place and remedy."""
 
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cs_assets.calls.answers import ANSWER_SCHEMA, Answer
 from cs_assets.calls.redaction import Turn, redact_dialogue
+from cs_resources.errors import ConfigurationError
 
 __all__ = ["DEFAULT", "Prompt", "PromptError", "Rendered", "Turn"]
 
@@ -39,7 +40,7 @@ Message = Mapping[str, str]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class PromptError(ValueError):
+class PromptError(ConfigurationError, ValueError):
     """The prompt file does not say what it should; the message names place and remedy."""
 
 
