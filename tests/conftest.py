@@ -13,7 +13,8 @@ from storage_cases import opened
 
 from cs_resources.storage import Storage
 
-os.environ |= {"TZ": "UTC", "DAGSTER_DISABLE_TELEMETRY": "1"}
+# a terminal wide enough for the longest temporary path
+os.environ |= {"TZ": "UTC", "DAGSTER_DISABLE_TELEMETRY": "1", "COLUMNS": "240"}
 time.tzset()
 hypothesis.settings.register_profile("house", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("house")

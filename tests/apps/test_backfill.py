@@ -56,7 +56,7 @@ def test_facts_come_before_marts(graph: AssetGraph) -> None:
     facts, *marts = planned(graph, "calls")
     assert names(facts) >= FACTS
     assert facts.grain is Grain.DAY
-    assert [wave.grain for wave in marts] == [Grain.WEEK, Grain.MONTH, Grain.QUARTER]
+    assert sorted(str(wave.grain) for wave in marts) == ["month", "quarter", "week"]
     for wave in marts:
         assert names(wave) >= {f"portrait_snapshot_{wave.grain}", f"task_summary_{wave.grain}"}
 
