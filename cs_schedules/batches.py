@@ -69,7 +69,8 @@ def looked_at(model: BatchModel, assignment: Assignment) -> list[str]:
     own = [batch for batch in open_ if batch.endpoint == model.endpoint.name]
     said = []
     if len(own) < len(open_):
-        said.append(f"{len(open_) - len(own)} batches of another LLM_API_BASE_URL are left alone")
+        others = len(open_) - len(own)
+        said.append(f"left alone, as of another LLM_API_BASE_URL: {others} batches")
     if not own:
         return said
     with BatchApi(model.endpoint) as api:

@@ -70,8 +70,10 @@ def require_each_answered_once(server: Server, model: BatchModel, count: int) ->
     """Look and ask until all is done; nothing was lost, asked twice or paid for twice."""
     for _ in range(3):
         look(model)
-        found = ask(model, numbered(count))
-    assert {finding.method for finding in found} == {"cache"}
+        methods = {finding.method for finding in ask(model, numbered(count))}
+        if methods == {"cache"}:
+            break
+    assert methods == {"cache"}
     assert server.lines == count
     assert server.asked() == []
     answered = [row for row in ledger(model) if row.http_status is not None]

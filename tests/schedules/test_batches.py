@@ -216,10 +216,8 @@ def test_an_endpoint_that_is_down_is_said_and_looked_at_again(
         llm_api_base_url="http://127.0.0.1:1/v1", llm_model="qwen-plus", llm_mode="batch"
     )
     requests, said, _ = look(elsewhere)
-    assert (requests, said) == (
-        [],
-        "1 batches of another LLM_API_BASE_URL are left alone",
-    )
+    assert requests == []
+    assert "another LLM_API_BASE_URL: 1" in str(said)
 
 
 def test_there_is_no_such_sensor_without_batches(server: ScriptedModel, tmp_path: Path) -> None:
