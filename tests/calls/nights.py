@@ -16,6 +16,7 @@ ROUND = (
     ("analyse_calls", "02:30"),
     *((f"portrait_snapshots_{grain}", "06:00") for grain in PERIOD_GRAINS),
     *((f"task_summaries_{grain}", "06:30") for grain in PERIOD_GRAINS),
+    ("calls_audit_month", "06:30"),
 )
 SENSORS = ("call_source_changes", "stale_partitions")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
