@@ -159,7 +159,8 @@ class Asker:
                 return None
         await self.circuit.leave(is_probe, False, error)
         # asked in the same way, the model would say the same: only what passes is left for later
-        return _nothing(state, error, is_unfinished=outcome in PASSING)
+        is_passing = outcome in PASSING or not reply.is_completion
+        return _nothing(state, error, is_unfinished=is_passing)
 
     def _read(self, state: "_Asked", mode: str, reply: Reply) -> tuple[Reply, StoredAnswer | None]:
         """Hold a text to what was asked; return the reply, and the answer that is to be kept."""

@@ -63,7 +63,10 @@ PASSING = frozenset(
 
 @dataclass(frozen=True)
 class Reply:
-    """What an attempt brought: the model's text, or why there is none; tokens as far as told."""
+    """What an attempt brought: the model's text, or why there is none; tokens as far as told.
+
+    What is not a completion, though it came with status 200, is not the model's: of a proxy, say.
+    """
 
     outcome: Outcome
     text: str | None = None
@@ -73,6 +76,7 @@ class Reply:
     request_id: str | None = None
     error: str | None = None
     retry_after: float | None = None
+    is_completion: bool = True
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,7 @@ def read_completion(response: httpx2.Response) -> Reply:
             status=status,
             request_id=request_id,
             error=_short(f"not a chat completion ({kind}): {why}"),
+            is_completion=False,
         )
     usage, choice = completion.usage, completion.choices[0]
     reply = Reply(

@@ -156,6 +156,15 @@ def test_an_invalid_answer_is_asked_for_once_more_and_never_kept(
     assert ask(model, questions(ANGRY))[0].method == "llm"
 
 
+@pytest.mark.parametrize(("fault", "is_left"), [("html", True), ("wrong_enum", False)])
+def test_what_is_not_the_models_is_left_for_another_run(
+    server: ScriptedModel, model: LanguageModel, fault: str, is_left: bool
+) -> None:
+    ask(model, questions("你好"))
+    server.script = [fault, fault]
+    assert ask(model, questions(ANGRY))[0].is_unfinished is is_left
+
+
 def test_the_second_question_says_what_was_wrong(
     server: ScriptedModel, model: LanguageModel
 ) -> None:
