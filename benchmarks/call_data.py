@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from cs_assets.calendar import Grain, parse_period
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.contracts import Contract
 from cs_assets.periods import LoadedPeriod, loaded_periods
 from cs_resources.storage import Storage

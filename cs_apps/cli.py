@@ -19,15 +19,24 @@ from rich.table import Table
 from cs_apps.backfill import Wave, plan, run_waves, select_contracts
 from cs_apps.cli_care import care
 from cs_apps.cli_model import model
+from cs_apps.cli_samples import samples
 from cs_apps.console import console, failure, reported, show_findings
 from cs_apps.days import span
-from cs_apps.demo import FIRST_DAY, LAST_DAY, demo_settings, write_samples
+from cs_apps.demo import (
+    FIRST_DAY,
+    LAST_DAY,
+    SAMPLED,
+    demo_settings,
+    local_landing,
+    write_health_samples,
+    write_samples,
+)
 from cs_apps.demo_model import scripted_model
 from cs_apps.demo_report import costs_so_far, report
 from cs_apps.doctor import examine
 from cs_apps.home import PROJECT, open_instance, prepare_home
 from cs_assets.contracts import UNPARTITIONED, Contract
-from cs_assets.definitions import CONTRACTS, SYSTEMS, build_definitions
+from cs_assets.definitions import CONTRACTS, build_definitions
 from cs_resources.errors import PlatformError
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import storage_of
@@ -37,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(care)
 app.add_typer(model)
+app.add_typer(samples)
 
 
 @app.command()
@@ -59,14 +69,22 @@ def demo(
         f"{sum(sample.defects.values())} of them with planted defects, in "
         f"{_short(str(sample.path))}"
     )
+    folder = local_landing(settings)
+    health = write_health_samples(folder)
+    console.print(
+        f"Sample of {health.rows['customers']} customers: {health.rows['sales']} deals, "
+        f"{health.rows['support']} tickets, {health.rows['activity']:,} rows of activity, "
+        f"{len(health.defects)} of them wrong on purpose, in {_short(str(folder))}"
+    )
     before = costs_so_far(settings, FIRST_DAY, LAST_DAY) if with_llm_server else None
+    made = select_contracts(",".join(SAMPLED), CONTRACTS)
     try:
         with scripted_model() if with_llm_server else nullcontext(settings) as used:
-            _backfill(used, list(CONTRACTS), FIRST_DAY, LAST_DAY)
+            _backfill(used, made, FIRST_DAY, LAST_DAY)
     except PlatformError:
         show_findings(examine())
         raise
-    _show_inventory(settings)
+    _show_inventory(settings, made)
     if before:
         used_now = costs_so_far(settings, FIRST_DAY, LAST_DAY) - before
         console.print(report(settings, used_now, FIRST_DAY, LAST_DAY))
@@ -76,23 +94,6 @@ def demo(
     )
     console.print(f"Done in {monotonic() - started:.0f} s. Everything lies in {settings.cs_home}.")
     console.print("Next: [bold]make ui[/] opens Dagster on it, [bold]make test[/] runs all tests.")
-
-
-@app.command("sample-data")
-@reported
-def sample_data(
-    scale: Annotated[float, typer.Option(min=0.01, help="1 = about 10,000 calls in all.")] = 1.0,
-    layout: Annotated[str, typer.Option(help="monthly or single call tables.")] = "monthly",
-) -> None:
-    """Write the sample call database into the home's landing folder."""
-    if layout not in ("monthly", "single"):
-        raise typer.BadParameter("--layout is monthly or single")
-    settings = load_settings()
-    prepare_home(settings)
-    sample = write_samples(settings, scale, layout)
-    console.print(f"{sample.calls:,} call records, {sample.turns:,} turns: {sample.path}")
-    for kind, rows in sample.defects.items():
-        console.print(f"  planted: {kind} {rows}")
 
 
 @app.command()
@@ -173,9 +174,9 @@ def _run_with_progress(
                 progress.start_task(bars[running[0]])
 
 
-def _show_inventory(settings: Settings) -> None:
+def _show_inventory(settings: Settings, contracts: Sequence[Contract]) -> None:
     storage = storage_of(settings, CONTRACTS)
-    table = Table(title=f"Published: {', '.join(SYSTEMS)}", title_justify="left")
+    table = Table(title=f"Published: {', '.join(SAMPLED)}", title_justify="left")
     for heading, justify in (
         ("asset", "left"),
         ("partitions", "right"),
@@ -184,7 +185,7 @@ def _show_inventory(settings: Settings) -> None:
         ("place", "left"),
     ):
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for contract in CONTRACTS:
+    for contract in contracts:
         keys = (
             settings.calendar.partitions(contract.grain).get_partition_keys()
             if contract.grain

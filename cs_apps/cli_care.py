@@ -32,7 +32,8 @@ def stale(
 ) -> None:
     """List published partitions made from other code, rules or inputs than those of now."""
     settings = load_settings()
-    definitions, storage = build_definitions(settings), storage_of(settings, CONTRACTS)
+    storage = storage_of(settings, CONTRACTS)
+    definitions = build_definitions(settings, storage)
     found = staleness(storage, recipes_of(definitions, storage), settings.calendar)
     _show_stale(found)
     if repair and found.repairs:

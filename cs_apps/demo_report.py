@@ -16,8 +16,8 @@ from cs_apps.costs import Costs, total
 from cs_apps.demo_model import MODEL
 from cs_apps.model_effect import ModelEffect, model_effect
 from cs_apps.model_texts import text
-from cs_assets.calls.contracts import SENTIMENTS
 from cs_assets.calls.keywords import KINDS
+from cs_assets.calls.sentiment_contracts import SENTIMENTS
 from cs_assets.definitions import CONTRACTS, rules_of
 from cs_resources.model_prices import Prices
 from cs_resources.model_store import ModelStore

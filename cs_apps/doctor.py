@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from cs_apps.dagster_state import DagsterState, look_at_dagster
 from cs_apps.finding import Finding, Health
+from cs_apps.landing_doctor import look_at_landing
 from cs_apps.model_doctor import look_at_model
 from cs_assets.calendar import Grain
 from cs_assets.definitions import CONTRACTS, call_database_of
@@ -42,6 +43,7 @@ def examine() -> list[Finding]:
         ("lake", _lake),
         ("warehouse", _warehouse),
         ("call source", _call_source),
+        ("landed files", look_at_landing),
         ("language model", look_at_model),
         ("dagster", _dagster),
         ("schedules", _schedules),

@@ -13,9 +13,10 @@ import ibis.expr.types as ir
 from cs_assets.calendar import Grain, periods_between
 from cs_assets.calls.audit_contracts import LLM_RULE_AUDIT
 from cs_assets.calls.audit_statistics import Confusion
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT, CALL_TURNS_RAW
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_TURNS_RAW
 from cs_assets.calls.keywords import KINDS
 from cs_assets.calls.sentiment import Rules, dialogues, judged_by_rules, mix
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_resources.storage import Storage
 
 

@@ -1,6 +1,6 @@
 """The audit: which partitions of a table keep their contract, and what their content hash is.
 
-Belongs here: expressions over a staged table (contract columns plus `file_row_number`) that count
+Belongs here: expressions over a staged table (contract columns plus `staged_row_number`) that count
 broken rules per partition, in one query. Must not: reading or writing files, deciding what to do.
 
 The content hash of a partition is independent of row order, of threads and of the engine: the MD5
@@ -17,7 +17,7 @@ import ibis.expr.types as ir
 
 from cs_assets.contracts import UNPARTITIONED, Column, Contract
 
-ROW_NUMBER = "file_row_number"
+ROW_NUMBER = "staged_row_number"
 PARTITION = "partition_value"
 FIRST_ROWS = "first_rows"
 RULE = "rule"
@@ -128,7 +128,7 @@ def _with_partition(table: ir.Table, contract: Contract) -> ir.Table:
 def audit_query(table: ir.Table, contract: Contract, sums: Sequence[str] = ()) -> ir.Table:
     """One row per partition: row count, hash sum, first row numbers, broken rows by rule.
 
-    `table` has the contract's columns plus `file_row_number`. Columns of the answer:
+    `table` has the contract's columns plus `staged_row_number`. Columns of the answer:
     `partition_value`, `rows`, `hash_sum`, `first_rows`, `rule_<i>` in the order of
     `row_rules`, `sum_<i>` in that of `sums`, and `key_hashes` (at most as many as keys).
     """

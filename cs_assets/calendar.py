@@ -43,6 +43,7 @@ class Grain(StrEnum):
 
 PERIOD_GRAINS = (Grain.WEEK, Grain.MONTH, Grain.QUARTER)
 _ONE_DAY = timedelta(days=1)
+_REACH = timedelta(days=7305)
 
 
 @dataclass(frozen=True, order=True)
@@ -197,6 +198,23 @@ class Calendar:
         if days < 1:
             raise ValueError(f"a trailing window has at least 1 day, got {days}")
         return _mapping(periods_before=_periods_covering(grain, days) - 1)
+
+    def since_start(self, grain: Grain) -> dg.PartitionMapping:
+        """Map a period to all days of history up to and including its own last day.
+
+        An open history is looked back on for 20 years at most; `require_reach` tells when that is
+        too little.
+        """
+        last = self.history_end or self.history_start + _REACH
+        return _mapping(len(periods_between(grain, self.history_start, last)))
+
+    def require_reach(self, day: date) -> None:
+        """Raise ValueError for a day to which `since_start` does not reach from the start."""
+        if self.history_end is None and day > self.history_start + _REACH:
+            raise ValueError(
+                f"{day} lies more than 20 years after CS_HISTORY_START ({self.history_start}): the "
+                "first days would be left out. Move CS_HISTORY_START, or set CS_HISTORY_END"
+            )
 
     def clip(self, first: date, last: date) -> list[date]:
         """Return the days from `first` to `last`, all of which must be days of history.

@@ -4,11 +4,15 @@ Belongs here: putting the parts together. Builds with no secret and no server. M
 else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 
+from cs_assets.calendar import Grain, current_period
 from cs_assets.calls import audit_contracts as calls_audit
 from cs_assets.calls import contracts as calls_facts
 from cs_assets.calls import mart_contracts as calls_marts
@@ -20,13 +24,26 @@ from cs_assets.calls.lexicon import Lexicon
 from cs_assets.calls.model_answers import assignment
 from cs_assets.calls.prompt import Prompt
 from cs_assets.calls.sentiment import Rules
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.checks import freshness_checks, up_to_date_checks, volume_check
-from cs_assets.contracts import Place
+from cs_assets.contracts import Contract, Place
+from cs_assets.health import contracts as health_contracts
+from cs_assets.health import marts as health_marts
+from cs_assets.health.alert_rules import AlertRules
+from cs_assets.health.assets import health_assets
+from cs_assets.health.features import Features
+from cs_assets.health.recommendation_rules import RecommendationRules
+from cs_assets.health.rules import HealthRules
+from cs_assets.health.scorecard import load_scorecards
 from cs_assets.quarantine import QuarantineLimit
-from cs_assets.recipes import recipes_in_order
+from cs_assets.recipes import Recipe, recipes_in_order
+from cs_assets.sources import contracts as sources_facts
+from cs_assets.sources.assets import outside_name, source_assets, source_of
+from cs_assets.sources.files import LANDED
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
 from cs_resources.lake_maintenance import Retention
+from cs_resources.landed_sources import LandedSources, OneSource
 from cs_resources.landing import Landing
 from cs_resources.model_of_settings import language_model_of
 from cs_resources.notifier import Notifier
@@ -35,6 +52,7 @@ from cs_resources.storage import Storage, storage_of
 from cs_schedules.alerts import run_failure_sensor
 from cs_schedules.batches import batch_sensor
 from cs_schedules.jobs import jobs
+from cs_schedules.landing import landing_sensor
 from cs_schedules.maintenance import maintenance_job, maintenance_schedule
 from cs_schedules.repairs import repair_sensor
 from cs_schedules.retention import retention_job, retention_schedule
@@ -43,11 +61,14 @@ from cs_schedules.sensors import source_sensor
 
 CONTRACTS = (
     *calls_facts.FACTS,
+    CALL_SENTIMENT,
     *calls_audit.FACTS,
     *calls_marts.MARTS,
     *calls_audit.MARTS,
+    *sources_facts.FACTS,
+    *health_marts.FACTS,
+    *health_marts.MARTS,
 )
-SYSTEMS = ("calls",)
 
 
 def build_definitions(
@@ -61,7 +82,12 @@ def build_definitions(
     calendar, timetable = settings.calendar, timetable_of(settings)
     audit = AuditRules.load(settings.audit_file)
     judge = judge_of(settings)
-    assets = calls_assets(calendar, judge, audit, limit_of(settings))
+    landed = landed_of(settings, storage, clock)
+    assets = [
+        *calls_assets(calendar, judge, audit, limit_of(settings), settings.cs_locale),
+        *source_assets(calendar, limit_of(settings)),
+        *health_assets(calendar, health_rules_of(settings)),
+    ]
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
     retention = retention_job(settings.dagster_retention_days)
@@ -72,7 +98,12 @@ def build_definitions(
     return dg.Definitions(
         assets=assets,
         asset_checks=[
-            freshness_checks(CONTRACTS, calendar, timetable.due),
+            freshness_checks(
+                CONTRACTS,
+                calendar,
+                timetable.due,
+                lambda table: all(landed.has_landed(name) for name in _landed_for(table)),
+            ),
             up_to_date_checks(recipes, calendar),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
         ],
@@ -82,16 +113,7 @@ def build_definitions(
             retention_schedule(retention, calendar, timetable),
             weekly,
         ],
-        sensors=[
-            source_sensor(calendar, timetable, every_job),
-            repair_sensor(calendar, timetable, recipes, every_job),
-            run_failure_sensor(notifier_of(settings), timetable.is_enabled),
-            *(
-                [batch_sensor(assignment(judge.model.prompt), timetable.is_enabled, every_job)]
-                if judge.model and settings.llm_mode == "batch"
-                else []
-            ),
-        ],
+        sensors=_sensors(settings, timetable, recipes, judge, every_job),
         resources={
             "clock": clock,
             "storage": storage,
@@ -99,10 +121,38 @@ def build_definitions(
             Place.WAREHOUSE.value: StorageIOManager(storage, Place.WAREHOUSE),
             "call_database": call_database or call_database_of(settings),
             "language_model": language_model_of(settings, storage, clock),
-            "landing": landing_of(settings),
+            "landing": landed.landing,
+            "landed": landed,
         },
         executor=dg.in_process_executor,
     )
+
+
+def _sensors(
+    settings: Settings,
+    timetable: Timetable,
+    recipes: Sequence[Recipe],
+    judge: Judge,
+    every_job: Mapping[str, UnresolvedAssetJobDefinition],
+) -> list[dg.SensorDefinition]:
+    calendar = settings.calendar
+    sensors = [
+        source_sensor(calendar, timetable, every_job),
+        repair_sensor(calendar, timetable, recipes, every_job),
+        landing_sensor(calendar, timetable, every_job),
+        run_failure_sensor(notifier_of(settings), timetable.is_enabled),
+    ]
+    if judge.model and settings.llm_mode == "batch":
+        asked = assignment(judge.model.prompt)
+        sensors.append(batch_sensor(asked, timetable.is_enabled, every_job))
+    return sensors
+
+
+def _landed_for(table: Contract) -> tuple[str, ...]:
+    """Return the landed source without which a table is not in use."""
+    if table in sources_facts.FACTS:
+        return (source_of(table),)
+    return ("customers",) if table.system == health_contracts.SYSTEM else ()
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -121,6 +171,18 @@ def judge_of(settings: Settings) -> Judge:
     prompt = Prompt.load(settings.llm_prompt_file)
     return Judge(
         rules, ModelJudge(settings.llm_model, prompt, settings.llm_max_dialogue_characters)
+    )
+
+
+def health_rules_of(settings: Settings) -> HealthRules:
+    """Return what customers' health is made of."""
+    cards = load_scorecards(settings.health_scorecards)
+    return HealthRules(
+        sources=settings.health_sources,
+        features=Features.load(settings.health_features_file),
+        scorecards=cards,
+        alerts=AlertRules.load(settings.health_alerts_file, [card.name for card in cards]),
+        recommendations=RecommendationRules.load(settings.health_recommendations_file, cards),
     )
 
 
@@ -171,6 +233,19 @@ def landing_of(settings: Settings) -> Landing:
         tenant_id=settings.cs_tenant,
         must_exist=bool(settings.landing_url),
     )
+
+
+def landed_of(settings: Settings, storage: Storage, clock: Callable[[], datetime]) -> LandedSources:
+    """Return the sources of the landing folder; the storage knows them as what steps read."""
+    zone = settings.calendar.timezone
+    landed = LandedSources(
+        landing_of(settings),
+        lambda: storage.session,
+        LANDED,
+        lambda: current_period(Grain.DAY, clock(), zone).start,
+    )
+    storage.outside.update({outside_name(name): OneSource(landed, name) for name in LANDED})
+    return landed
 
 
 def call_database_of(settings: Settings) -> CallDatabase:

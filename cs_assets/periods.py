@@ -13,7 +13,15 @@ import ibis.expr.types as ir
 
 from cs_assets.calendar import Period
 
-COLUMNS = ("period_type", "period_key", "period_start", "period_end", "as_of", "is_complete")
+SCHEMA = {
+    "period_type": "string",
+    "period_key": "string",
+    "period_start": "date",
+    "period_end": "date",
+    "as_of": "date",
+    "is_complete": "boolean",
+}
+COLUMNS = tuple(SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,4 @@ def period_days(periods: Sequence[LoadedPeriod]) -> ir.Table:
     Joined to facts by day; periods of one grain do not overlap, so no fact counts twice.
     """
     rows = [{"day": day, **item.columns} for item in periods for day in item.loaded]
-    return ibis.memtable(
-        rows,
-        schema={
-            "day": "date",
-            "period_type": "string",
-            "period_key": "string",
-            "period_start": "date",
-            "period_end": "date",
-            "as_of": "date",
-            "is_complete": "boolean",
-        },
-    )
+    return ibis.memtable(rows, schema={"day": "date", **SCHEMA})

@@ -7,15 +7,20 @@ reads. Must not: storage (what those partitions hold is asked in `cs_resources.f
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from cs_assets.calendar import Grain, period_from_partition
+from cs_assets.calendar import Grain, period_from_partition, periods_between
 from cs_assets.contracts import UNPARTITIONED, Contract
 
 LOOKUP = "lookup"
 """Input metadata: only the rows that a lookup finds count as the input's content."""
+SINCE = "since"
+"""Input metadata: all days from this one (ISO) to the end of the reader's period are read."""
+OUTSIDE = "cs/outside"
+"""Tag of a step: the source outside of the stores that it reads."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,15 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Input:
-    """A table that a step reads: the same partitions, all of it, or the days of a period and of
-    `periods_before` periods before it.
+    """A table that a step reads: the same partitions, all of it, the days of a period and of
+    `periods_before` periods before it, or all days from `since` to the period's end.
     """
 
     name: str
     contract: Contract
     periods_before: int = 0
     lookup: Lookup | None = None
+    since: date | None = None
 
     def keys(self, grain: Grain | None, key: str) -> list[str]:
         """Return the input's partitions that the partition `key` of a table of `grain` reads.
@@ -50,6 +56,9 @@ class Input:
             return [UNPARTITIONED]
         if grain is None:
             raise ValueError(f"{self.contract.asset_name} has partitions, its reader has none")
+        if self.since:
+            last_day = period_from_partition(grain, key).end
+            return [str(day.start) for day in periods_between(Grain.DAY, self.since, last_day)]
         if self.contract.grain == grain and not self.periods_before:
             return [key]
         if self.contract.grain is not Grain.DAY:
@@ -65,12 +74,16 @@ class Input:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the tables of one step are made; `code` and `configuration` are version texts."""
+    """How the tables of one step are made; `code` and `configuration` are version texts.
+
+    `outside` names a source outside of the stores whose state counts as an input; empty: none.
+    """
 
     contracts: tuple[Contract, ...]
     code: str
     configuration: str
     inputs: tuple[Input, ...]
+    outside: str = ""
 
     @property
     def grain(self) -> Grain | None:
@@ -96,7 +109,11 @@ def recipe_of(assets: dg.AssetsDefinition, contracts: Mapping[dg.AssetKey, Contr
         "".join(map(_description, made)).encode(), usedforsecurity=False
     ).hexdigest()
     return Recipe(
-        made, f"{code}/{described[:12]}", configuration, tuple(_inputs(assets, contracts))
+        made,
+        f"{code}/{described[:12]}",
+        configuration,
+        tuple(_inputs(assets, contracts)),
+        assets.node_def.tags.get(OUTSIDE, ""),
     )
 
 
@@ -128,7 +145,14 @@ def _inputs(
         mapping = assets.get_partition_mapping_for_dep(key)
         before = -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
         found: Any = definition.metadata.get(LOOKUP)
-        yield Input(name, contracts[key], before, Lookup(**found) if found else None)
+        since: Any = definition.metadata.get(SINCE)
+        yield Input(
+            name,
+            contracts[key],
+            0 if since else before,
+            Lookup(**found) if found else None,
+            date.fromisoformat(since) if since else None,
+        )
 
 
 def _description(contract: Contract) -> str:

@@ -73,6 +73,14 @@ def counts_by_day(table: ir.Table, day: str = "call_date") -> dict[str, int]:
     return {str(row[day]): row["rows"] for row in counts}
 
 
+def counts_by_partition(table: ir.Table, contract: Contract) -> dict[str, int]:
+    """Count the rows of a contract's table by Dagster partition key."""
+    column = contract.partition_column
+    if column is None:
+        raise ValueError(f"{contract.asset_name} has no partitions")
+    return {contract.partition_key(day): rows for day, rows in counts_by_day(table, column).items()}
+
+
 def figures_by_day(table: ir.Table, day: str = "call_date") -> dict[str, dict[str, Any]]:
     """Turn rows of figures into a mapping by day; (day, reason, rows) become named figures."""
     figures: dict[str, dict[str, Any]] = {}

@@ -19,10 +19,11 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
+from cs_assets.calendar import Calendar, Grain
 from cs_assets.contract_forms import dagster_schema
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.lineage import column_lineage
-from cs_assets.recipes import LOOKUP, code_version
+from cs_assets.recipes import LOOKUP, OUTSIDE, SINCE, code_version
 from cs_assets.results import Result
 from cs_resources.failures import lasting, may_pass
 from cs_resources.io_managers import OPEN_END, begin, partition_keys, publish
@@ -43,13 +44,15 @@ def table_asset(
     configuration: str = "",
     pool: str | None = None,
     retry_policy: dg.RetryPolicy | None = None,
+    outside: str = "",
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declare the asset (or the assets, made in one step) of one or more contracts.
 
     The function's parameters are the context and its inputs by the names in `ins`; its return
     value is a table or `Result`, or a tuple of them in the order of the contracts. `code` is to be
     raised when the same inputs give another result; `configuration` stands for the rules in use.
-    Either makes every partition stale (`cs stale`).
+    Either makes every partition stale (`cs stale`). `outside` names a source outside of the stores
+    (one of `Storage.outside`) whose state by partition counts as an input.
     """
     version = code_version(code, configuration)
 
@@ -66,6 +69,7 @@ def table_asset(
             description=inspect.getdoc(function),
             pool=pool,
             retry_policy=retry_policy,
+            op_tags={OUTSIDE: outside} if outside else None,
         )(_step(function, contracts))
 
     return decorate
@@ -88,6 +92,15 @@ def lookup(contract: Contract, on: str, of: str, columns: Sequence[str]) -> dg.A
 def days(contract: Contract, mapping: dg.PartitionMapping) -> dg.AssetIn:
     """Input: the days of a period; the newest of a running period may not be loaded yet."""
     return dg.AssetIn(key=contract.asset_key, partition_mapping=mapping, metadata={OPEN_END: True})
+
+
+def all_days(contract: Contract, calendar: Calendar, grain: Grain) -> dg.AssetIn:
+    """Input: all days of history up to the end of a period, as far as they are loaded."""
+    return dg.AssetIn(
+        key=contract.asset_key,
+        partition_mapping=calendar.since_start(grain),
+        metadata={OPEN_END: True, SINCE: str(calendar.history_start)},
+    )
 
 
 def _out(contract: Contract, version: str, function: Callable[..., Any]) -> dg.AssetOut:

@@ -20,6 +20,9 @@ from ibis.backends.duckdb import Backend
 MEMORY_LIMIT = "1500MB"
 """Keeps the process of a run below 2 GiB; 10,000,000 calls a month spill, and still go through."""
 
+_NUMBER = f"file_index::BIGINT * {1 << 40} + file_row_number"
+"""Another number for every row of several files: none of them has as many rows."""
+
 
 @dataclass(frozen=True)
 class DuckDBSession:
@@ -48,16 +51,25 @@ class DuckDBSession:
             options["threads"] = self.threads
         return ibis.duckdb.connect(**options)
 
-    def parquet(self, paths: list[str], name: str, **options: Any) -> ir.Table:
+    def parquet(
+        self, paths: list[str], name: str, row_number: str | None = None, **options: bool
+    ) -> ir.Table:
         """Return Parquet files as one lazy table; `name` is how it reads in the SQL.
 
+        `row_number` names a column to be added that is another number for every row.
         The view behind it is dropped some time after the last expression that refers to it.
         """
         unique = f"{name}_{uuid4().hex[:12]}"
         # a connection of its own: on the session's, it would end a result that is being read
         with self.backend.con.cursor() as cursor:
             self._drop_unused(cursor)
-            cursor.read_parquet(paths, **options).create_view(unique, replace=False)
+            columns = f'*, {_NUMBER} AS "{row_number}"' if row_number else "*"
+            files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            how = "".join(f", {option} = {value}" for option, value in options.items())
+            cursor.execute(
+                f'CREATE VIEW "{unique}" AS SELECT {columns} '  # noqa: S608
+                f"FROM read_parquet([{files}]{how})"
+            )
             view = ops.DatabaseTable(
                 unique, schema=self._schema(cursor, unique), source=self.backend
             )

@@ -18,7 +18,8 @@ def fingerprints_now(
 ) -> dict[str, Fingerprint]:
     """Return the fingerprint that each of a step's partitions would get.
 
-    Partitions of inputs that are not published are left out.
+    Partitions of inputs that are not published are left out. A source outside of the stores counts
+    as it was when it was last looked at.
     """
     wanted = list(keys)
     read: dict[str, dict[str, str]] = {key: {} for key in wanted}
@@ -29,6 +30,10 @@ def fingerprints_now(
         versions = _versions(storage, item, source, together)
         for key, owns in keys_read.items():
             read[key][item.contract.asset_name] = _digest(versions, owns)
+    if recipe.outside:
+        states = storage.outside[recipe.outside].states(wanted)
+        for key in wanted:
+            read[key][recipe.outside] = states.get(key, "")
     return {key: Fingerprint(recipe.code, recipe.configuration, read[key]) for key in wanted}
 
 

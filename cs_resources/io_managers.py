@@ -126,6 +126,8 @@ def begin(storage: Storage, step: StepExecutionContext) -> None:
     storage.begin(name, [(storage.by_key[key], keys) for key in outputs])
     assets = step.job_def.asset_layer.get(next(iter(outputs))).assets_def
     recipe = recipe_of(assets, storage.by_key)
+    if recipe.outside:
+        storage.outside[recipe.outside].look()
     storage.made_from(name, fingerprints_now(storage, recipe, keys))
 
 

@@ -19,8 +19,9 @@ from urllib.parse import unquote
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
 
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_resources.delta_log import Commit, DeltaLog
@@ -35,10 +36,9 @@ from cs_resources.errors import (
 from cs_resources.lake_commits import (
     WRITE_ID,
     commit_properties,
+    moved,
     numbers,
-    predicate,
     require_untouched,
-    staged_rows,
 )
 from cs_resources.lake_history import (
     removed_text,
@@ -54,10 +54,8 @@ _TABLE_OPTIONS = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _BATCH_ROWS = 100_000
-_WRITER_PROPERTIES = WriterProperties(compression="ZSTD", max_row_group_size=50_000)
-"""A writer holds a row group of every partition in memory: the default would be all of it."""
-_ATTEMPTS = 5
-"""How often a commit is tried that meets others which changed no content (compactions)."""
+_ATTEMPTS = 50
+"""How often a commit is tried that meets others: of other partitions, or compactions."""
 _PATTERN = set("[]*?\\")
 """What delta-rs or DuckDB would take for more than a character of a folder's name."""
 
@@ -106,7 +104,7 @@ class Lake:
         require_untouched(ticket.contract, later, partitions)
 
     def publish(self, ticket: Ticket, staged: Staged, provenance: Provenance) -> None:
-        """Replace the staged file's good partitions in one commit; renew the ticket.
+        """Replace the staged table's good partitions in one commit; renew the ticket.
 
         Raises StaleWriterError when another writer replaced one of them since `open`.
         """
@@ -114,11 +112,13 @@ class Lake:
         if not partitions:
             return
         self.reached("lake: audited")
+        with room_in(self.uri(staged.contract), staged.contract.asset_name):
+            files = moved(staged, partitions, self.uri(staged.contract), self.reached)
         for attempt in range(1, _ATTEMPTS + 1):
             version = ticket.base.version()
             try:
                 with room_in(self.uri(staged.contract), staged.contract.asset_name):
-                    self._write(ticket.base, staged, partitions, provenance)
+                    self._write(ticket.base, staged, files, partitions, provenance)
             except (DeltaError, OSError, DiskFullError) as error:
                 later = self._later_commits(staged.contract, version)
                 own = [c for c in later if c.info.get(WRITE_ID) == provenance.write_id]
@@ -133,6 +133,7 @@ class Lake:
                 # that version and no later one: it alone was looked at
                 ticket.base.load_as_version(later[0].version)
             else:
+                ticket.base.load_as_version(version + 1)
                 break
         self.reached("lake: committed")
 
@@ -225,19 +226,23 @@ class Lake:
         self,
         table: DeltaTable,
         staged: Staged,
+        files: list[AddAction],
         partitions: Sequence[str],
         provenance: Provenance,
     ) -> None:
-        log, version = self.log(staged.contract), table.version()
-        properties = commit_properties(staged, partitions, provenance, log, version)
-        write_deltalake(
-            table,
-            staged_rows(staged, partitions, _BATCH_ROWS, self.reached),
+        log, version, column = (
+            self.log(staged.contract),
+            table.version(),
+            staged.contract.partition_column,
+        )
+        values = [str(staged.contract.partition_value(key)) for key in partitions]
+        table.create_write_transaction(
+            list(files),
             mode="overwrite",
-            predicate=predicate(staged.contract, partitions),
-            schema_mode="merge",
-            writer_properties=_WRITER_PROPERTIES,
-            commit_properties=properties,
+            schema=_schema(staged.contract),
+            partition_by=column,
+            partition_filters=[(column, "in", values)] if column else None,
+            commit_properties=commit_properties(staged, partitions, provenance, log, version),
         )
 
     def _files(
@@ -287,12 +292,15 @@ class Lake:
         return DeltaTable(str(self.uri(contract))) if self.log(contract) else None
 
     def _create(self, contract: Contract) -> DeltaTable:
-        nullable = [field.with_nullable(True) for field in contract.schema.to_pyarrow()]
         return DeltaTable.create(
             str(self.uri(contract)),
-            schema=pa.schema(nullable),
+            schema=_schema(contract),
             mode="ignore",
             partition_by=contract.partition_column,
             description=contract.description,
             configuration=_TABLE_OPTIONS,
         )
+
+
+def _schema(contract: Contract) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in contract.schema.to_pyarrow()])

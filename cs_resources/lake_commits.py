@@ -1,19 +1,20 @@
 """What a commit to a lake table says and replaces.
 
-Belongs here: a commit's rows, properties and predicate, application transactions of partitions.
-Must not: writing it.
+Belongs here: a commit's files and properties, application transactions of partitions. Must not:
+writing it.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from uuid import uuid4
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, Transaction
+from deltalake.transaction import AddAction
 
-from cs_assets.contracts import Contract
+from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_resources.delta_log import Commit, DeltaLog
 from cs_resources.errors import StaleWriterError
 from cs_resources.lake_history import PARTITIONS, RESTATED, restated
@@ -60,53 +61,52 @@ def commit_properties(
         app_transactions=[
             Transaction(_APPLICATION + key, number) for key, number in content.items()
         ],
+        # tried again by delta-rs, it would leave what a compaction has moved to other files
+        max_commit_retries=0,
     )
 
 
-def predicate(contract: Contract, partitions: Sequence[str]) -> str | None:
-    """Return the days as ranges: a long list of days would be slow to plan."""
-    if contract.partition_column is None:
-        return None
-    values = [contract.partition_value(key) for key in partitions]
-    days = {value for value in values if isinstance(value, date)}
-    starts = sorted(day for day in days if day - timedelta(days=1) not in days)
-    ends = sorted(day for day in days if day + timedelta(days=1) not in days)
-    column = contract.partition_column
-    return " OR ".join(
-        f"({column} >= '{start}' AND {column} <= '{end}')"
-        for start, end in zip(starts, ends, strict=True)
-    )
+def moved(
+    staged: Staged, partitions: Sequence[str], table: Path, reached: Callable[[str], None]
+) -> list[AddAction]:
+    """Move the staged files of the partitions into the table's folder; return what to commit.
 
-
-def staged_rows(
-    staged: Staged, partitions: Sequence[str], batch_rows: int, reached: Callable[[str], None]
-) -> pa.RecordBatchReader:
-    """Return the staged rows of the partitions; the reader fails if audited rows are missing."""
-    schema = pq.read_schema(staged.path)
-    batches = _batches(staged, partitions, batch_rows, reached)
-    return pa.RecordBatchReader.from_batches(schema, batches)
-
-
-def _batches(
-    staged: Staged, partitions: Sequence[str], batch_rows: int, reached: Callable[[str], None]
-) -> Iterator[pa.RecordBatch]:
-    column = staged.contract.partition_column if staged.failures else None
-    values = [staged.contract.partition_value(key) for key in partitions]
-    missing = sum(staged.audits[key].rows for key in partitions)
-    # buffered ahead, the whole file would stay in memory
-    with pq.ParquetFile(staged.path, pre_buffer=False) as file:
-        for batch in file.iter_batches(batch_rows):
-            reached("lake: writing")
-            if column:
-                wanted = pa.array(values, batch[column].type)
-                batch = batch.filter(pc.is_in(batch[column], value_set=wanted))
-            missing -= batch.num_rows
-            yield batch
-    if missing:
+    A file that no commit names is not part of the table: maintenance deletes it in time.
+    """
+    column, values = staged.contract.partition_column, {}
+    for key in partitions:
+        values[str(staged.contract.partition_value(key))] = staged.audits[key].rows
+    found: list[AddAction] = []
+    for file in map(Path, staged.files):
+        value = file.parent.name.partition("=")[2] if column else UNPARTITIONED
+        if value not in values:
+            continue  # of a partition that breaks its contract
+        with pq.ParquetFile(file) as content:
+            rows = content.metadata.num_rows
+        values[value] -= rows
+        target = table / (file.parent.name if column else "") / f"part-{uuid4()}.zstd.parquet"
+        target.parent.mkdir(exist_ok=True)
+        shutil.move(file, target)
+        reached("lake: writing")
+        found.append(_added(target, table, {column: value} if column else {}, rows))
+    if wrong := {value: rows for value, rows in values.items() if rows}:
         raise RuntimeError(
-            f"{staged.contract.asset_name}: {missing} of the audited rows are not in the "
-            "staged file; nothing is committed"
+            f"{staged.contract.asset_name}: audited rows that are not in the staged files, by "
+            f"partition: {wrong}; nothing is committed"
         )
+    return found
+
+
+def _added(file: Path, table: Path, partition: Mapping[str, str], rows: int) -> AddAction:
+    state = file.stat()
+    return AddAction(
+        path=file.relative_to(table).as_posix(),
+        size=state.st_size,
+        partition_values=partition,
+        modification_time=int(state.st_mtime * 1000),
+        data_change=True,
+        stats=json.dumps({"numRecords": rows}),
+    )
 
 
 def require_untouched(

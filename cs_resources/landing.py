@@ -23,6 +23,8 @@ from cs_resources.streams import reader
 
 _CHUNK = 1 << 20
 _TENANT = "tenant_id"
+_CHANGED = ("mtime", "created", "ino", "LastModified", "last_modified", "ETag", "etag", "updated")
+"""What file systems tell of a file's last change; local ones tell a replaced file by its inode."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,27 @@ class Landed:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A CSV file as it lies in the folder; an equal `stamp` means that nobody has touched it.
+
+    An empty stamp says nothing: the file system does not tell when files change.
+    """
+
+    path: str
+    stamp: str
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True)
 class Landing:
-    """The folder at `url`, one subfolder per source; `archive` keeps every content once.
+    """The folder at `url`; `archive` keeps every content once.
+
+    A source is a subfolder of its name, and beside it the files `<source>.csv` and
+    `<source>_<anything>.csv`, each also packed (`.csv.gz`).
 
     A row that names no tenant belongs to `tenant_id`. `must_exist` tells whether the folder itself
     has to be there: one that is not mounted is no empty one.
@@ -53,16 +74,32 @@ class Landing:
         What is read later is the archived copy: a file that is overwritten meanwhile does no harm.
         An earlier content of a file lies at `<archive>/<source>/<SHA-256>/<name>`.
         """
-        files, root = self._file_system()
-        found = self._listed(files, root, source)
-        wanted = [path for path in found if path.lower().endswith(SUFFIXES)]
+        found = self._listed(source)
+        wanted = [file for file in found if file.name.lower().endswith(SUFFIXES)]
         return Landed(
-            tuple(self._archived(files, path, source) for path in wanted),
-            tuple(PurePosixPath(path).name for path in found if path not in wanted),
+            tuple(self.archived(file, source) for file in wanted),
+            tuple(file.name for file in found if file not in wanted),
         )
 
+    def found(self, source: str) -> list[Found]:
+        """Return the CSV files of a source as they lie there, in the order of their names.
+
+        Raises SourceError for two files of one name, in the folder and beside it.
+        """
+        found = [file for file in self._listed(source) if file.name.lower().endswith(SUFFIXES)]
+        names = [file.name for file in found]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise SourceError(
+                f"{twice[0]}: lies in {self.url} and in its folder {source}; rename one of them"
+            )
+        return found
+
     def rows(
-        self, files: Sequence[LandedFile], required: Sequence[str], optional: Sequence[str] = ()
+        self,
+        files: Sequence[LandedFile],
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+        is_extra_ignored: bool = False,
     ) -> pa.RecordBatchReader:
         """Return the files' rows in the columns of `landed_schema`, with `tenant_id`.
 
@@ -70,7 +107,9 @@ class Landing:
         SourceError naming file, line or column, and remedy.
         """
         may_stand = [*optional, _TENANT]
-        opened = [CsvFile.of(file, required, may_stand, self.limits) for file in files]
+        opened = [
+            CsvFile.of(file, required, may_stand, self.limits, is_extra_ignored) for file in files
+        ]
         schema = landed_schema([_TENANT, *required, *optional])
 
         def batches() -> Iterator[pa.RecordBatch]:
@@ -90,21 +129,24 @@ class Landing:
             ) from error
         return files, str(root)
 
-    def _listed(self, files: AbstractFileSystem, root: str, source: str) -> list[str]:
+    def _listed(self, source: str) -> list[Found]:
+        files, root = self._file_system()
         files.invalidate_cache()
         if self.must_exist and not files.isdir(root):
             raise ConfigurationError(
                 f"LANDING_URL: {self.url} is not there; mount it, or correct the setting"
             )
-        folder = f"{root.rstrip('/')}/{source}"
-        if not files.isdir(folder):
-            return []
-        entries: list[dict[str, Any]] = files.ls(folder, detail=True)
-        names = (str(entry["name"]) for entry in entries if entry["type"] == "file")
-        return sorted(name for name in names if not PurePosixPath(name).name.startswith("."))
+        root = root.rstrip("/")
+        own = _entries(files, f"{root}/{source}")
+        beside = [entry for entry in _entries(files, root) if _is_of(source, _name(entry).lower())]
+        return sorted(
+            (Found(str(entry["name"]), _stamp(entry)) for entry in [*own, *beside]),
+            key=lambda file: (file.name, file.path),
+        )
 
-    def _archived(self, files: AbstractFileSystem, path: str, source: str) -> LandedFile:
+    def archived(self, found: Found, source: str) -> LandedFile:
         """Copy a file into the archive under the hash of its content, unless it is there."""
+        files, path = self._file_system()[0], found.path
         folder, name = self.archive / source, PurePosixPath(path).name
         incoming = folder / f"incoming-{uuid4().hex}"
         digest, size = hashlib.sha256(), 0
@@ -130,3 +172,26 @@ class Landing:
             raise SourceError(
                 f"{name}: more than {self.limits.file_bytes:,} bytes; land it in parts"
             )
+
+
+def _entries(files: AbstractFileSystem, folder: str) -> list[dict[str, Any]]:
+    if not files.isdir(folder):
+        return []
+    entries: list[dict[str, Any]] = files.ls(folder, detail=True)
+    return [e for e in entries if e["type"] == "file" and not _name(e).startswith(".")]
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return PurePosixPath(str(entry["name"])).name
+
+
+def _is_of(source: str, name: str) -> bool:
+    """Tell whether a file beside the folders is one of a source's."""
+    stem = name.removesuffix(".gz").removesuffix(".csv")
+    is_named = stem == source or stem.startswith(f"{source}_")
+    return is_named and name.endswith(SUFFIXES)
+
+
+def _stamp(entry: dict[str, Any]) -> str:
+    known = [str(entry[name]) for name in _CHANGED if entry.get(name) is not None]
+    return "|".join([str(entry["size"]), *known]) if known else ""

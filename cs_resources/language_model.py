@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 
 from cs_resources.model_asking import Asker, Ladder, Patience, found
 from cs_resources.model_budget import Account, Budget
@@ -188,8 +187,8 @@ class _Engine:
     async def _look_up(self, asker: Asker) -> list[tuple[Question, Finding | None]]:
         """Read the next questions, with what is known of each."""
         chunk: list[Question] = []
-        while len(chunk) < _CHUNK and (some := list(islice(self._questions, 8))):
-            chunk += some
+        while len(chunk) < _CHUNK and (question := next(self._questions, None)):
+            chunk.append(question)
             await asyncio.sleep(0)  # let answers be read meanwhile
         self._session.progress.asked += len(chunk)
         if not chunk:

@@ -32,7 +32,8 @@ _ECHO = 1000
 class Patience:
     """Seconds: for one attempt, and for all attempts of a question with the pauses between them.
 
-    Waiting for the circuit or for one's turn under the limits does not count.
+    Waiting for the circuit, for one's turn under the limits, or because another question was told
+    to come later does not count.
     """
 
     attempt: float = 20.0
@@ -97,7 +98,6 @@ class Asker:
     async def _attempt(self, state: "_Asked", mode: str) -> Reply:
         """Send the question once, between two entries of the ledger."""
         started = await self._in_turn(state.question)
-        self.circuit.require_hope()
         self.budget.promise(state.question.partition, *self._estimate(state.question))
         state.number += 1
         attempt = OpenedAttempt(
@@ -193,6 +193,13 @@ class Asker:
         )
 
     async def _in_turn(self, question: Question) -> float:
+        """Wait for one's turn, and for another one if the endpoint asks for patience meanwhile."""
+        started = await self._turn(question)
+        while await self.circuit.wait_for_hold():
+            started = await self._turn(question)
+        return started
+
+    async def _turn(self, question: Question) -> float:
         """Wait for one's turn under the limits that all processes share; return its instant."""
         if self.limits == Limits():
             return 0.0
@@ -216,6 +223,11 @@ class Asker:
         await self.journal.ask(self.journal.store.correct, *self._place, [correction])
 
     async def _hold(self, seconds: float) -> None:
+        """Let every request of this run wait; where limits are shared, those of all processes."""
+        seconds = min(seconds, self.patience.question)
+        self.circuit.hold(seconds)
+        if self.limits == Limits():
+            return
         store = self.journal.store
         await self.journal.ask(lambda: store.hold(*self._place, store.clock() + seconds))
 
@@ -225,7 +237,7 @@ class Asker:
             await self.journal.ask(self.journal.store.remember_mode, *self._place, mode)
 
     def _pause(self, state: "_Asked", reply: Reply) -> float:
-        if reply.retry_after is not None:
+        if reply.retry_after:  # 0 would be asked for again and again
             return reply.retry_after
         longest = min(_FIRST_PAUSE * 2.0 ** (state.number - 1), _LONGEST_PAUSE)
         return longest * (0.5 + self.jitter() / 2)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import httpx2
@@ -96,7 +97,7 @@ class Endpoint:
     max_completion_tokens: int = 300
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The address without what does not tell endpoints apart."""
         url = httpx2.URL(self.base_url)

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from cs_resources.sql_dialects import Dialect
 from cs_resources.warehouse import Warehouse
 
+Purpose = Literal["live", "batch"]
+
 
 @dataclass(frozen=True)
 class OpenedAttempt:
@@ -30,7 +32,7 @@ class OpenedAttempt:
     tenant_id: str
     partition: str
     run_id: str
-    purpose: Literal["live", "batch"]
+    purpose: Purpose
     endpoint: str
     model: str
     prompt_version: str
@@ -107,9 +109,14 @@ class Ledger:
     warehouse: Warehouse
 
     def spent(
-        self, tenant_id: str, partitions: Sequence[str], model: str, prompt_version: str
+        self,
+        tenant_id: str,
+        partitions: Sequence[str],
+        model: str,
+        prompt_version: str,
+        purpose: Purpose | None = None,
     ) -> dict[str, Spent]:
-        """Map each partition to what all attempts for it used, of any run."""
+        """Map each partition to what attempts for it used, of any run; `purpose` None: of both."""
         table = self.warehouse.tables.models.attempts
         query = (
             sa.select(table.c.partition, table.c.currency, *_sums(table))
@@ -118,6 +125,7 @@ class Ledger:
                 table.c.partition.in_(partitions),
                 table.c.model == model,
                 table.c.prompt_version == prompt_version,
+                *([table.c.purpose == purpose] if purpose else []),
             )
             .group_by(table.c.partition, table.c.currency)
         )

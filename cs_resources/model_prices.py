@@ -10,10 +10,9 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cs_resources.errors import ConfigurationError
+from cs_assets.yaml_files import load_yaml
 
 DEFAULT = Path(__file__).with_name("model_prices.yaml")
 
@@ -54,24 +53,7 @@ class Prices:
     @classmethod
     def load(cls, path: Path | None = None) -> "Prices":
         """Read a price file; raises ConfigurationError naming file, place and remedy."""
-        path = path or DEFAULT
-        try:
-            file = PriceFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise ConfigurationError(
-                f"{path}: cannot be read: {error.strerror}; correct LLM_PRICES_FILE"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{path}: not UTF-8; save the file as UTF-8") from error
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"{path}: not YAML: {error}") from error
-        except ValidationError as error:
-            lines = [
-                f"{path}: {'.'.join(str(part) for part in problem['loc']) or 'file'}: "
-                f"{_said(problem['type'], problem['msg'])}"
-                for problem in error.errors(include_url=False)
-            ]
-            raise ConfigurationError("\n".join(lines)) from None
+        file = load_yaml(path or DEFAULT, PriceFile, packaged=DEFAULT)
         return cls({price.model: price for price in file.models})
 
     def cost_micros(
@@ -94,11 +76,3 @@ class Prices:
         full = prompt_tokens * price.input + completion_tokens * price.output
         cost = full * (1 - price.batch_discount) if batch and price.batch_discount else full
         return int(cost.quantize(Decimal(1), ROUND_HALF_UP)), price.currency
-
-
-def _said(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "unknown key; remove it or correct its spelling"
-    if kind == "missing":
-        return "missing; add it"
-    return message.removeprefix("Value error, ")

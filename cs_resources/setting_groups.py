@@ -43,6 +43,25 @@ class AlertSettings(BaseSettings):
     smtp_password: SecretStr = Field(SecretStr(""), description="Its password.")
 
 
+class HealthSettings(BaseSettings):
+    """What customers' health is made of."""
+
+    health_sources: tuple[Literal["sales", "support", "activity"], ...] = Field(
+        ("sales", "support", "activity"),
+        description="JSON list of the landed sources that there are besides customers.",
+    )
+    health_scorecards: Path | None = Field(
+        None, description="Folder of scorecards of your own (YAML), used besides the built-in ones."
+    )
+    health_features_file: Path | None = Field(
+        None, description="Features of the product by tier, of your own (YAML)."
+    )
+    health_recommendations_file: Path | None = Field(
+        None, description="Recommendations of your own (YAML)."
+    )
+    health_alerts_file: Path | None = Field(None, description="Rules of alerts of your own (YAML).")
+
+
 class ModelSettings(BaseSettings):
     """The language model; without an address and a model, rules judge alone."""
 

@@ -18,14 +18,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from cs_assets.calendar import Calendar
 from cs_resources.duckdb_session import MEMORY_LIMIT
 from cs_resources.errors import ConfigurationError
-from cs_resources.setting_groups import AlertSettings, ModelSettings, ScheduleSettings
+from cs_resources.setting_groups import (
+    AlertSettings,
+    HealthSettings,
+    ModelSettings,
+    ScheduleSettings,
+)
 from cs_resources.timeouts import Timeouts
 
 HOME_SETTINGS = "settings.env"
 _ENCODING = "utf-8-sig"  # a byte order mark would become part of the first name
 
 
-class Settings(ModelSettings, AlertSettings, ScheduleSettings):
+class Settings(ModelSettings, AlertSettings, HealthSettings, ScheduleSettings):
     """Settings of one installation; field names in upper case are the environment variables."""
 
     model_config = SettingsConfigDict(

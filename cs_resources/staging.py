@@ -1,7 +1,8 @@
-"""Staging: any form of table becomes one Parquet file that is audited before it is published.
+"""Staging: any form of table becomes Parquet files that are audited before they are published.
 
-Belongs here: writing the staged file, running the audit, previews and samples. Must not: knowing
-where the table goes next.
+Belongs here: writing the staged files, running the audit, previews and samples. Must not: knowing
+how they are published. A table for the lake is staged as the very files that the lake will hold,
+those of each partition in a folder of their own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ from cs_assets.audit import (
 from cs_assets.contract_forms import MASK
 from cs_assets.contracts import Contract
 from cs_assets.results import Result
+from cs_resources import staged_files
 from cs_resources.conform import conform
 from cs_resources.disk import room_in
 from cs_resources.duckdb_session import DuckDBSession
@@ -49,6 +51,7 @@ _MEMORY = "memory"
 class Staged:
     """A table that was computed and audited, but is not yet published.
 
+    `path` is a file, or a folder with a folder `column=value` of files for each partition.
     `failures` maps partition keys to the laws they break, in words; `samples` to some of the rows
     that do. Personal columns are masked in `previews` and `samples`.
     """
@@ -70,9 +73,14 @@ class Staged:
         """Keys of the partitions that keep every law."""
         return [key for key in self.audits if key not in self.failures]
 
+    @property
+    def files(self) -> list[str]:
+        """The staged files that are still where they were written."""
+        return staged_files.listed(self.path)
+
     def discard(self) -> None:
-        """Delete the staged file."""
-        self.path.unlink(missing_ok=True)
+        """Delete the staged files."""
+        staged_files.remove(self.path)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ class Stager:
     folder: Path
 
     def stage(self, result: Result, contract: Contract, partitions: Sequence[str]) -> Staged:
-        """Compute the table, write it to a staged file and audit every requested partition.
+        """Compute the table, write it to staged files and audit every requested partition.
 
         Raises ContractError when columns differ from the contract or rows belong to a partition
         that was not asked for: then no partition can be trusted.
@@ -93,15 +101,15 @@ class Stager:
         _require_whole_numbers(result, contract)
         try:
             with room_in(self.folder, contract.asset_name):
-                sql = self._write(result.table, contract, path)
-            return self._audit(result, contract, partitions, path, sql)
+                self._write(result.table, contract, path)
+            return self._audit(result, contract, partitions, path)
         except BaseException:
-            path.unlink(missing_ok=True)
+            staged_files.remove(path)
             raise
 
     def open(self, staged: Staged, session: DuckDBSession) -> ir.Table:
         """Return the staged rows in the contract's columns, as a table of `session`."""
-        rows = session.parquet([str(staged.path)], f"staged_{staged.contract.name}")
+        rows = session.parquet(staged.files, f"staged_{staged.contract.name}")
         return rows.select(*staged.contract.column_names)
 
     def held(self, reader: pa.RecordBatchReader, contract: Contract) -> ir.Table:
@@ -129,39 +137,27 @@ class Stager:
             query = str(ibis.to_sql(table, dialect="duckdb"))
             yield from cursor.execute(query).to_arrow_reader(rows)
 
-    def _write(self, table: object, contract: Contract, path: Path) -> str:
-        """Write any form of table to the file; return the SQL of a lazy one."""
+    def _write(self, table: object, contract: Contract, path: Path) -> None:
+        """Write any form of table to `path`."""
         backend = self.session.backend
         if not isinstance(table, ir.Table):
             with self._aside(table) as (cursor, expression):
                 query = str(ibis.to_sql(conform(expression, contract), dialect="duckdb"))
-                cursor.execute(self._copy(f"({query})", contract, path))
-            return ""
+                for statement in self._statements(f"({query})", contract, path):
+                    cursor.execute(statement)
+            return
         expression = conform(table, contract)
         view = f"stage_{uuid4().hex}"
         backend.create_view(view, expression)
         try:
-            backend.raw_sql(self._copy(view, contract, path))
+            for statement in self._statements(view, contract, path):
+                backend.raw_sql(statement)
         finally:
             backend.drop_view(view)
-        return str(ibis.to_sql(expression, dialect="duckdb"))
 
-    def _copy(self, rows: str, contract: Contract, path: Path) -> str:
-        """Return the statement that writes rows with every column cast by the database itself.
-
-        Ibis takes a sum of integers for a 64-bit integer and leaves the cast out; DuckDB computes
-        128 bits, which a Parquet file would hold as a float.
-        """
-        mapper = self.session.backend.compiler.type_mapper
-        casts = ", ".join(
-            f'CAST("{name}" AS {mapper.to_string(type_)}) AS "{name}"'
-            for name, type_ in contract.schema.items()
-        )
-        target = str(path).replace("'", "''")
-        return (
-            f"COPY (SELECT {casts} FROM {rows}) TO '{target}' "  # noqa: S608
-            "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 100000)"
-        )
+    def _statements(self, rows: str, contract: Contract, path: Path) -> tuple[str, str]:
+        types = self.session.backend.compiler.type_mapper
+        return staged_files.copy_statements(rows, contract, path, types)
 
     @contextmanager
     def _aside(self, table: object) -> Iterator[tuple[duckdb.DuckDBPyConnection, ir.Table]]:
@@ -191,9 +187,8 @@ class Stager:
         contract: Contract,
         partitions: Sequence[str],
         path: Path,
-        sql: str,
     ) -> Staged:
-        table = self.session.parquet([str(path)], f"staged_{contract.name}", file_row_number=True)
+        table = self._numbered(contract, path)
         sums = sorted({total.column for total in result.totals if total.column})
         answer = self._rows(audit_query(table, contract, sums))
         repeated = self._rows(repeated_keys(table, contract)) if may_repeat_keys(answer) else []
@@ -216,10 +211,24 @@ class Stager:
             failures=failures,
             previews=self._previews(table, contract, audits),
             samples=self._samples(table, contract, [audits[key] for key in failures]),
-            sql=sql,
             picture=result.picture,
             figures=result.figures,
             unfinished=result.unfinished,
+        )
+
+    def _numbered(self, contract: Contract, path: Path) -> ir.Table:
+        """Return the staged rows, each with a number of its own."""
+        files, column = staged_files.listed(path), staged_files.partitioned_by(contract)
+        if not files:  # no partition has a row
+            schema = ibis.schema({**contract.schema, ROW_NUMBER: "int64"})
+            return ibis.memtable(schema.to_pyarrow().empty_table())
+        name = f"staged_{contract.name}"
+        rows = self.session.parquet(
+            files, name, row_number=ROW_NUMBER, hive_partitioning=column is not None
+        )
+        # of a folder's name the engine guesses the type
+        return (
+            rows.mutate(**{column: rows[column].cast(contract.schema[column])}) if column else rows
         )
 
     def _previews(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import dagster as dg
 import ibis.expr.types as ir
@@ -41,6 +42,16 @@ class Inventory:
     content_hash: str
 
 
+class Outside(Protocol):
+    """A source outside of the stores that steps read."""
+
+    def look(self) -> None:
+        """Take note of its state; raises SourceError where it cannot be read."""
+
+    def states(self, keys: Iterable[str]) -> dict[str, str]:
+        """Map partitions to texts that differ where their rows differ, as of the last look."""
+
+
 @dataclass(frozen=True)
 class _Writes:
     """What a running step writes, from what, and which of it is published."""
@@ -52,7 +63,10 @@ class _Writes:
 
 @dataclass(frozen=True)
 class Storage:
-    """Where the tables of `contracts` live."""
+    """Where the tables of `contracts` live.
+
+    `outside` holds the sources outside of the stores by name, put there by the definitions.
+    """
 
     contracts: tuple[Contract, ...]
     lake_root: Path
@@ -63,6 +77,7 @@ class Storage:
     reached: Callable[[str], None] = lambda point: None
     timeouts: Timeouts = DEFAULT
     is_migrated: bool = False
+    outside: dict[str, Outside] = field(default_factory=dict, init=False)
     _writes: dict[str, _Writes] = field(default_factory=dict, init=False)
 
     @cached_property

@@ -6,6 +6,7 @@ Belongs here: when a repair may be requested. Must not: comparing fingerprints (
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -14,16 +15,16 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
+from cs_assets.calendar import Calendar
+from cs_assets.contracts import Contract
 from cs_assets.recipes import Recipe
 from cs_resources.staleness import Repair, because_of_inputs, next_round, stale_partitions
-from cs_schedules.jobs import DAYS, period_job_name
+from cs_schedules.jobs import system_job_name
 from cs_schedules.requests import range_request
 from cs_schedules.schedules import Timetable
 
 STALE = "inputs published anew"
 _INTERVAL_SECONDS = 300
-_JOBS = {Grain.DAY: DAYS} | {grain: period_job_name(grain) for grain in PERIOD_GRAINS}
 
 
 def repair_sensor(
@@ -34,10 +35,11 @@ def repair_sensor(
 ) -> dg.SensorDefinition:
     """Return the sensor that requests stale partitions, inputs before those who read them."""
     status = dg.DefaultSensorStatus
+    partitioned = [c for recipe in recipes for c in recipe.contracts if c.grain]
 
     @dg.sensor(
         name="stale_partitions",
-        jobs=[jobs[name] for name in _JOBS.values()],
+        jobs=[jobs[name] for name in sorted({_job_name(c) for c in partitioned})],
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=status.RUNNING if timetable.is_enabled else status.STOPPED,
         required_resource_keys={"storage", "clock"},
@@ -57,7 +59,7 @@ def repair_sensor(
         if not stale:
             yield dg.SkipReason("nothing is stale")
         for repair in next_round(stale, calendar):
-            yield _request(repair)
+            yield from _requests(repair)
 
     return look
 
@@ -70,13 +72,21 @@ def is_in_round(now: datetime, calendar: Calendar, timetable: Timetable) -> bool
     return timedelta(hours=hour, minutes=minute) <= since < timetable.due
 
 
-def _request(repair: Repair) -> dg.RunRequest:
-    """Equal repairs are requested once: one that failed is for a person to look at."""
+def _job_name(contract: Contract) -> str:
+    if contract.grain is None:
+        raise ValueError(f"unpartitioned tables have no inputs: {contract.asset_name}")
+    return system_job_name(contract.system, contract.grain)
+
+
+def _requests(repair: Repair) -> Iterator[dg.RunRequest]:
+    """Request a run per system. Equal ones are requested once: a failed one is for a person."""
     if repair.grain is None:
         raise ValueError(f"unpartitioned tables have no inputs: {repair.assets}")
-    assets = sorted(repair.assets)
-    names = [asset.to_user_string() for asset in assets]
-    digest = hashlib.md5(repr((names, repair.expected)).encode(), usedforsecurity=False)
     first, last = repair.partitions[0], repair.partitions[-1]
-    key = f"stale/{digest.hexdigest()[:12]}"
-    return range_request(first, last, key, STALE, _JOBS[repair.grain], assets)
+    by_system = groupby(sorted(repair.assets), key=lambda asset: asset.path[0])
+    for system, own in by_system:
+        assets = list(own)
+        names = [asset.to_user_string() for asset in assets]
+        digest = hashlib.md5(repr((names, repair.expected)).encode(), usedforsecurity=False)
+        key = f"stale/{digest.hexdigest()[:12]}"
+        yield range_request(first, last, key, STALE, system_job_name(system, repair.grain), assets)

@@ -1,7 +1,7 @@
 """Schedules: what runs at which hour of the installation's time zone.
 
-Belongs here: the nightly round: sync, analyse, snapshots, summaries, audit. Must not: which days a
-tick takes (see `timing`).
+Belongs here: the nightly round: sync, analyse, snapshots, summaries, audit, health. Must not:
+which days a tick takes (see `timing`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -12,9 +12,13 @@ import dagster as dg
 
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain, current_period
 from cs_assets.calls.audit_contracts import CALL_RISK_RATE
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_RECORDS_RAW, CALL_SENTIMENT
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_RECORDS_RAW
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT, TASK_SUMMARY
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.contracts import Contract
+from cs_assets.health.alert_contracts import RISK_SIGNALS
+from cs_assets.health.contracts import CUSTOMER_MEASURES
+from cs_assets.sources.contracts import CUSTOMERS_RAW
 from cs_resources.storage import Storage
 from cs_schedules.jobs import (
     ANALYSE,
@@ -23,6 +27,7 @@ from cs_schedules.jobs import (
     SYNC,
     snapshots_job_name,
     summaries_job_name,
+    system_job_name,
 )
 from cs_schedules.requests import day_requests, period_requests
 from cs_schedules.timing import day_range, days_to_read, periods_touched
@@ -53,14 +58,18 @@ def schedules(calendar: Calendar, timetable: Timetable) -> list[dg.ScheduleDefin
         _daily("sync_calls", SYNC, calendar, timetable, timetable.sync, _sync),
         _daily("analyse_calls", ANALYSE, calendar, timetable, timetable.analyse, _analyse),
     ]
+    health = CUSTOMER_MEASURES.system
+    find = system_job_name(health, Grain.DAY)
+    made.append(_daily("find_signals", find, calendar, timetable, timetable.analyse, _signals))
     for grain in PERIOD_GRAINS:
-        for name, mart, at in (
-            (snapshots_job_name(grain), PORTRAIT_SNAPSHOT, timetable.snapshots),
-            (summaries_job_name(grain), TASK_SUMMARY, timetable.summaries),
+        for name, mart, fact, at in (
+            (snapshots_job_name(grain), PORTRAIT_SNAPSHOT, CALL_RECORDS_CLEAN, timetable.snapshots),
+            (summaries_job_name(grain), TASK_SUMMARY, CALL_RECORDS_CLEAN, timetable.summaries),
+            (system_job_name(health, grain), CUSTOMER_MEASURES, CUSTOMERS_RAW, timetable.summaries),
         ):
-            decide = _periods(mart.for_grain(grain), grain)
+            decide = _periods(mart.for_grain(grain), grain, fact)
             made.append(_daily(name, name, calendar, timetable, at, decide))
-    decide = _periods(CALL_RISK_RATE, Grain.MONTH)
+    decide = _periods(CALL_RISK_RATE, Grain.MONTH, CALL_RECORDS_CLEAN)
     made.append(_daily(AUDIT, AUDIT, calendar, timetable, timetable.summaries, decide))
     return [*made, _freshness(calendar, timetable)]
 
@@ -105,6 +114,16 @@ def _sync(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
     yield from day_requests(days, f"{tick.name}/{tick.yesterday}", "nightly")
 
 
+def _signals(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    recent = tick.recent()
+    loaded, found = tick.loaded(CUSTOMERS_RAW, recent), tick.loaded(RISK_SIGNALS, recent)
+    days = {*tick.days_read(loaded), *(loaded - found)} & loaded
+    if not days:
+        yield dg.SkipReason(f"no landed customers are loaded up to {tick.yesterday}")
+        return
+    yield from day_requests(days, f"{tick.name}/{tick.yesterday}", "nightly")
+
+
 def _analyse(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
     recent = tick.recent()
     clean = tick.loaded(CALL_RECORDS_CLEAN, recent)
@@ -119,11 +138,11 @@ def _analyse(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
     yield from day_requests(days, f"{tick.name}/{tick.yesterday}", "nightly")
 
 
-def _periods(mart: Contract, grain: Grain) -> Decision:
+def _periods(mart: Contract, grain: Grain, fact: Contract) -> Decision:
     def decide(tick: Tick) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        loaded = tick.loaded(CALL_RECORDS_CLEAN, tick.recent())
+        loaded = tick.loaded(fact, tick.recent())
         if not loaded:
-            yield dg.SkipReason(f"no calls are loaded up to {tick.yesterday}: sync them first")
+            yield dg.SkipReason(f"no {fact.name} is loaded up to {tick.yesterday}: load it first")
         read_again = loaded & set(tick.days_read([]))
         touched = periods_touched(grain, loaded)
         counted = tick.storage.warehouse.latest_as_of(mart, [p.partition_key for p in touched])

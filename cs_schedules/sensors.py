@@ -19,7 +19,7 @@ from cs_assets.contracts import Contract
 from cs_resources.call_database import CallDatabase, DaySignature, mixed
 from cs_resources.errors import PlatformError
 from cs_resources.storage import Storage
-from cs_schedules.jobs import DAYS
+from cs_schedules.jobs import system_job_name
 from cs_schedules.requests import day_requests
 from cs_schedules.schedules import Timetable
 from cs_schedules.timing import day_range
@@ -38,7 +38,7 @@ def source_sensor(
 
     @dg.sensor(
         name="call_source_changes",
-        job=jobs[DAYS],
+        job=jobs[system_job_name(CALL_RECORDS_RAW.system, Grain.DAY)],
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=status.RUNNING if timetable.is_enabled else status.STOPPED,
         required_resource_keys={"storage", "call_database", "clock"},

@@ -12,7 +12,6 @@ from storage_cases import (
 )
 
 from cs_assets.contracts import Contract
-from cs_resources.lake_commits import predicate
 from cs_resources.lake_maintenance import Report, Retention, maintain
 from cs_resources.storage import Storage
 
@@ -27,7 +26,8 @@ def scatter(storage: Storage, contract: Contract, key: str) -> None:
     """Spread a partition over three files, as other engines may write it."""
     rows = storage.lake.read(contract, [key]).to_pyarrow()
     table = DeltaTable(storage.lake.uri(contract))
-    write_deltalake(table, rows.slice(0, 0), mode="overwrite", predicate=predicate(contract, [key]))
+    chosen = f"{contract.partition_column} = '{contract.partition_value(key)}'"
+    write_deltalake(table, rows.slice(0, 0), mode="overwrite", predicate=chosen)
     third = -(-rows.num_rows // 3)
     for start in range(0, rows.num_rows, third):
         write_deltalake(table, rows.slice(start, third), mode="append")

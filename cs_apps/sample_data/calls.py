@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from cs_apps.sample_data.call_defects import DEFECT_KINDS, ChunkRows, plant_defects
+from cs_apps.sample_data.call_defects import DEFECT_KINDS, ChunkRows, plant_defects, sound
 from cs_apps.sample_data.call_dialogues import detail_rows, load_bank, orphan_row
 from cs_apps.sample_data.call_plan import CallTask, Chunk, IntArray, day_chunks, tasks_between
 from cs_apps.sample_data.call_records import (
@@ -60,13 +60,15 @@ def write_call_source(
     seed: int = DEFAULT_SEED,
     layout: Layout = "monthly",
     with_details: bool = True,
+    with_defects: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> SampleSummary:
     """Write the calls of `start`..`end` (both included) to a SQLite file, replacing it whole.
 
     About `calls_per_month * scale` calls a month; memory does not grow with their number.
-    `layout="single"` puts all months into tables without suffix. `progress(done, total)` is
-    told the days done. Raises ValueError for an empty range or a negative volume or seed.
+    `layout="single"` puts all months into tables without suffix; without defects no row is wrong.
+    `progress(done, total)` is told the days done. Raises ValueError for an empty range or a
+    negative volume or seed.
     """
     if end < start:
         raise ValueError(f"end {end} lies before start {start}")
@@ -76,7 +78,7 @@ def write_call_source(
     suffixes = sorted({_suffix(task, layout) for task in tasks})
     days = (end - start).days + 1
     with replacing(path) as connection:
-        run = _Run(SourceWriter(connection, suffixes), layout, with_details)
+        run = _Run(SourceWriter(connection, suffixes), layout, with_details, with_defects)
         run.writer.write_tasks(tasks)
         for done in range(days):
             day = start + timedelta(days=done)
@@ -99,6 +101,7 @@ class _Run:
     writer: SourceWriter
     layout: Layout
     with_details: bool
+    with_defects: bool
     calls: int = 0
     details: int = 0
     turns: int = 0
@@ -106,14 +109,15 @@ class _Run:
 
     def write_chunk(self, chunk: Chunk) -> None:
         draw = draw_calls(chunk)
-        rows = plant_defects(chunk, draw, record_columns(chunk, draw))
+        columns = record_columns(chunk, draw)
+        rows = plant_defects(chunk, draw, columns) if self.with_defects else sound(columns)
         suffixes = [_suffix(task, self.layout) for task in chunk.tasks]
         places = np.array([self.writer.suffixes.index(suffix) for suffix in suffixes])
         place = places[draw.task][rows.origin]
         with self.writer.transaction():
-            columns = [rows.columns[name] for name in RECORD_COLUMNS]
+            values = [rows.columns[name] for name in RECORD_COLUMNS]
             for suffix, first, last in self._parts(place):
-                self.writer.write_records(suffix, _slice(columns, first, last))
+                self.writer.write_records(suffix, _slice(values, first, last))
             if self.with_details:
                 self._write_details(chunk, draw, rows, place)
         self.calls += len(rows.origin)

@@ -18,9 +18,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from cs_assets.calls.contracts import SENTIMENTS
 from cs_assets.calls.keywords import LEVELS
 from cs_assets.calls.plain_text import visible
+from cs_assets.calls.sentiment_contracts import SENTIMENTS
 
 Mode = Literal["json_schema", "json_object", "text"]
 MAX_LENGTH: Final = 8_000

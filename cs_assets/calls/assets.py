@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 from cs_assets.calendar import Calendar, Grain
 from cs_assets.calls import clean as cleaning
 from cs_assets.calls.audit_assets import audit_assets
-from cs_assets.calls.audit_rules import AuditRules
+from cs_assets.calls.audit_rules import AuditRules, Locale
 from cs_assets.calls.contracts import (
     CALL_RECORDS_CLEAN,
     CALL_RECORDS_QUARANTINE,
@@ -44,9 +44,9 @@ _FROM_SOURCE: dict[str, Any] = {
 
 
 def calls_assets(
-    calendar: Calendar, judge: Judge, audit: AuditRules, limit: QuarantineLimit
+    calendar: Calendar, judge: Judge, audit: AuditRules, limit: QuarantineLimit, locale: Locale
 ) -> list[dg.AssetsDefinition]:
-    """Return every asset of the system for a calendar, a judge, its audit and a limit."""
+    """Return every asset of the system for a calendar, a judge, its audit, a limit, a language."""
     day = calendar.partitions(Grain.DAY)
     return [
         _call_tasks(),
@@ -56,7 +56,7 @@ def calls_assets(
         *said_assets(day, judge),
         *period_assets(calendar),
         *verdict_assets(limit),
-        *audit_assets(calendar, audit, judge.rules.keywords),
+        *audit_assets(calendar, audit, judge.rules.keywords, locale),
     ]
 
 

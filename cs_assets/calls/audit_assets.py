@@ -19,12 +19,12 @@ from cs_assets.calls.audit_contracts import (
     LLM_REVIEW_QUEUE,
     LLM_RULE_AUDIT,
 )
-from cs_assets.calls.audit_pictures import MONTHS, keywords_picture, rates_picture
-from cs_assets.calls.audit_rules import AuditRules
+from cs_assets.calls.audit_pictures import MONTHS, keywords_picture, rates_picture, reasons_table
+from cs_assets.calls.audit_rules import AuditRules, Locale
 from cs_assets.calls.audit_tables import keywords_by_kind, risk_rates, rule_audit
-from cs_assets.calls.contracts import CALL_SENTIMENT
 from cs_assets.calls.keywords import KINDS, Keywords
 from cs_assets.calls.review_queue import allocation, review_queue
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.periods import LoadedPeriod, period_days
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import nothing_loaded, period_figures, rows_by_period, step_periods, zeros
@@ -36,12 +36,12 @@ _NO_ANSWER = "no call of the month has a model's answer: there is nothing to com
 
 
 def audit_assets(
-    calendar: Calendar, rules: AuditRules, keywords: Keywords
+    calendar: Calendar, rules: AuditRules, keywords: Keywords, locale: Locale
 ) -> list[dg.AssetsDefinition]:
-    """Return review queue, audit and corrected rates by month."""
+    """Return review queue, audit and corrected rates by month; `locale` is that of their words."""
     words = keywords_by_kind(keywords)
     return [
-        _review_queue(calendar, rules),
+        _review_queue(calendar, rules, locale),
         _rule_audit(calendar, words, keywords.fingerprint),
         _risk_rate(calendar, rules),
     ]
@@ -60,7 +60,7 @@ def _calls_and_people(calendar: Calendar) -> dict[str, dg.AssetIn]:
     }
 
 
-def _review_queue(calendar: Calendar, rules: AuditRules) -> dg.AssetsDefinition:
+def _review_queue(calendar: Calendar, rules: AuditRules, locale: Locale) -> dg.AssetsDefinition:
     @table_asset(
         LLM_REVIEW_QUEUE,
         partitions=calendar.partitions(Grain.MONTH),
@@ -79,11 +79,16 @@ def _review_queue(calendar: Calendar, rules: AuditRules) -> dg.AssetsDefinition:
             )
             for item in periods
         }
+        lazy = review_queue(calls, drawn, spread)
+        queue = context.resources.storage.stager.kept(lazy)
+        reasons = queue.group_by(["period_key", "kind", "reason"]).agg(calls=queue.count())
         return Result(
-            review_queue(calls, drawn, spread),
+            queue,
             totals=(ExpectedTotal("as many calls as each cell was to give", rows),),
             figures=_figures(periods, rows, "queued"),
             refused=nothing_loaded(context, periods),
+            explains=lazy,
+            picture=reasons_table(_rows(reasons), rules, locale),
         )
 
     return llm_review_queue

@@ -5,8 +5,9 @@ Belongs here: their contracts. Must not: how they are computed (see `verdicts`, 
 """
 
 from cs_assets.calendar import Grain
-from cs_assets.calls.contracts import CALL_DATE, RISK_LEVELS, SYSTEM
+from cs_assets.calls.contracts import CALL_DATE, SYSTEM
 from cs_assets.calls.keywords import KINDS
+from cs_assets.calls.sentiment_contracts import RISK_LEVELS
 from cs_assets.contracts import PERIOD_COLUMNS, TENANT, Column, Contract, Place, Rule
 from cs_assets.quarantine import Reason, quarantine_contract
 

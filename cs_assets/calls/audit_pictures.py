@@ -1,14 +1,53 @@
 """Pictures of the audit for metadata.
 
-Belongs here: which figures are drawn of the audit's rows. Must not: drawing (see `figures`).
+Belongs here: which figures are drawn of the audit's rows, and their tables in people's words. Must
+not: drawing (see `figures`).
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
 import pandas as pd
 
+from cs_assets.calls.audit_contracts import REVIEW_REASONS
+from cs_assets.calls.audit_rules import AuditRules, Locale
+from cs_assets.calls.keywords import KINDS
 from cs_resources.figures import intervals_figure, shares_figure
+from cs_resources.metadata import markdown_table
 
 MONTHS = 12
 """How many months the picture of rates shows at most."""
+_HEADINGS: Mapping[Locale, Mapping[str, str]] = {
+    "zh": {"reason": "为什么请人看", "complaint": "投诉", "churn": "流失"},
+    "en": {"reason": "why people should look", "complaint": "complaint", "churn": "leaving"},
+}
+
+
+def reasons_table(
+    counts: Iterable[Mapping[str, Any]], rules: AuditRules, locale: Locale
+) -> object | None:
+    """Show why the newest month's calls are in the queue, and how many for each kind of risk.
+
+    `counts`: rows with `period_key`, `kind`, `reason` and `calls`; none of them: no table.
+    """
+    counts = list(counts)
+    newest = max((row["period_key"] for row in counts), default=None)
+    calls = Counter[tuple[str, str]]()
+    for row in counts:
+        if row["period_key"] == newest:
+            calls[row["reason"], row["kind"]] += row["calls"]
+    said = [reason for reason in REVIEW_REASONS if any(calls[reason, kind] for kind in KINDS)]
+    if not said:
+        return None
+    names = _HEADINGS[locale]
+    rows = [
+        {names["reason"]: rules.file.reasons[reason][locale]}
+        | {names[kind]: calls[reason, kind] for kind in KINDS}
+        for reason in said
+    ]
+    return dg.MetadataValue.md(f"{newest}\n\n{markdown_table(rows)}")
 
 
 def keywords_picture(audit: pd.DataFrame) -> object | None:

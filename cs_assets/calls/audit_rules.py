@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cs_assets.calls.audit_contracts import CELLS, REVIEW_REASONS
+from cs_assets.yaml_files import load_yaml, name_differences
 from cs_resources.errors import ConfigurationError
 
 DEFAULT = Path(__file__).with_name("audit.yaml")
@@ -80,25 +80,12 @@ class AuditRules:
     @classmethod
     def load(cls, path: Path | None = None) -> "AuditRules":
         """Read a file; raises AuditRulesError naming file, place and remedy."""
-        path = path or DEFAULT
-        try:
-            text = path.read_text(encoding="utf-8")
-            file = AuditFile.model_validate(yaml.safe_load(text))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise AuditRulesError(f"{path}: cannot be read as YAML in UTF-8: {error}") from error
-        except ValidationError as error:
-            lines = [
-                f"{path}: {'.'.join(map(str, problem['loc'])) or 'file'}: "
-                f"{problem['msg'].removeprefix('Value error, ')}"
-                for problem in error.errors(include_url=False)
-            ]
-            raise AuditRulesError("\n".join(lines)) from None
+        file = load_yaml(path or DEFAULT, AuditFile, AuditRulesError, DEFAULT)
         # new words for people change no figure
         said = json.dumps([file.queue.model_dump(), file.interval.model_dump()], sort_keys=True)
         return cls(file, hashlib.sha256(said.encode()).hexdigest()[:16])
 
 
 def _require_names(place: str, given: Iterable[str], names: Iterable[str]) -> None:
-    missing, unknown = sorted(set(names) - set(given)), sorted(set(given) - set(names))
-    if missing or unknown:
-        raise ValueError(f"{place}: add {missing or 'nothing'}, remove {unknown or 'nothing'}")
+    if differences := name_differences(given, names):
+        raise ValueError(f"{place}: {differences}")

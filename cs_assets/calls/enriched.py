@@ -5,8 +5,8 @@ Belongs here: joining calls and their sentiment. Must not: judging a dialogue.
 
 import ibis.expr.types as ir
 
-from cs_assets.calls.contracts import CALL_SENTIMENT
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 
 _KEY = CALL_SENTIMENT.key
 _SAID = [name for name in CALL_SENTIMENT.column_names if name not in _KEY]

@@ -4,7 +4,7 @@ Belongs here: the way from dialogues over questions and findings to verdicts. Mu
 (see `model_answers`), the engine (see `LanguageModel`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -13,7 +13,6 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from cs_assets.calls.contracts import CALL_SENTIMENT, SENTIMENTS
 from cs_assets.calls.judge import ModelJudge
 from cs_assets.calls.model_answers import (
     FINDINGS,
@@ -24,6 +23,7 @@ from cs_assets.calls.model_answers import (
     with_answers,
 )
 from cs_assets.calls.sentiment import Rules, judged_by_rules
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT, SENTIMENTS
 from cs_resources.figures import days_figure
 from cs_resources.language_model import LanguageModel, Progress, Session
 from cs_resources.staging import Stager
@@ -73,7 +73,9 @@ def judged_by_model(
         stager.kept(over(talks, findings)),
         over(spoken, ibis.table(FINDINGS, name="findings")),
         {str(row["call_date"]): f"{row['calls']} calls: {row['error']}" for row in missing},
-        {key: _used(session, key) for key in context.partition_keys},
+        _used_in_batches(session, context.partition_keys)
+        if session.budget.is_batch
+        else {key: _used(session, key) for key in context.partition_keys},
     )
 
 
@@ -106,6 +108,26 @@ def _used(session: Session, key: str) -> dict[str, Any]:
         used["cost"] = account.cost_micros / _MICROS
         used["currency"] = session.budget.currency
     return used
+
+
+def _used_in_batches(session: Session, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what the days' batches used, of any run: answers come when the asking one is over."""
+    model, version = session.model, session.assignment.prompt_version
+    name = model.endpoint.model
+    spent = model.store.spent(model.tenant_id, keys, name, version, purpose="batch")
+    return {
+        key: {
+            "batch_requests": own.attempts,
+            "batch_requests_open": own.unknown,
+            "batch_requests_unpriced": own.unpriced,
+            "batch_tokens": own.tokens,
+            **{
+                f"batch_cost_{currency.lower()}": micros / _MICROS
+                for currency, micros in own.cost_micros.items()
+            },
+        }
+        for key, own in spent.items()
+    }
 
 
 def _line(progress: Progress, session: Session) -> str:

@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cs_assets.yaml_files import parse_yaml, read_text
 from cs_resources.errors import ConfigurationError
 
 DEFAULT = Path(__file__).with_name("keywords.yaml")
@@ -79,20 +79,8 @@ class Keywords:
     def load(cls, path: Path | None = None) -> "Keywords":
         """Read a keyword file; raises KeywordError naming file, place and remedy."""
         path = path or DEFAULT
-        try:
-            text = path.read_text(encoding="utf-8")
-            file = KeywordFile.model_validate(yaml.safe_load(text))
-        except OSError as error:
-            raise KeywordError(f"{path}: cannot be read: {error.strerror}") from error
-        except yaml.YAMLError as error:
-            raise KeywordError(f"{path}: not YAML: {error}") from error
-        except ValidationError as error:
-            lines = [
-                f"{path}: {'.'.join(str(part) for part in problem['loc']) or 'file'}: "
-                f"{_said(problem['type'], problem['msg'])}"
-                for problem in error.errors(include_url=False)
-            ]
-            raise KeywordError("\n".join(lines)) from None
+        text = read_text(path, KeywordError)
+        file = parse_yaml(path, text, KeywordFile, KeywordError, DEFAULT)
         return cls(file, hashlib.sha256(text.encode()).hexdigest()[:16])
 
     def hits(self, utterances: Iterable[str | None]) -> list[Hit]:
@@ -172,9 +160,3 @@ def _pattern(keyword: Keyword) -> re.Pattern[str]:
 
 def _any(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-
-
-def _said(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "unknown key; remove it or correct its spelling"
-    return message.removeprefix("Value error, ")

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cs_assets.calls.lexicon_files import (
+    MODIFIERS,
     LexiconError,
     Modifiers,
     normalized,
     read_modifiers,
     read_terms,
-    read_text,
 )
+from cs_assets.yaml_files import read_text
 
 __all__ = ["MODIFIERS", "TERMS", "Hit", "Lexicon", "LexiconError", "LexiconResult", "strongest"]
 
 TERMS: Final = Path(__file__).with_name("lexicon_zh.csv")
-MODIFIERS: Final = Path(__file__).with_name("lexicon_zh.yaml")
 MAX_TERMS_SHOWN: Final = 8
 _MAX_LOGIT: Final = 50.0
 _FAR: Final = -1_000_000
@@ -95,7 +95,7 @@ class Lexicon:
     def load(cls, terms: Path | None = None, modifiers: Path | None = None) -> "Lexicon":
         """Read the packaged files or one's own; raises LexiconError naming place and remedy."""
         terms, modifiers = terms or TERMS, modifiers or MODIFIERS
-        table, rules = read_text(terms), read_text(modifiers)
+        table, rules = read_text(terms, LexiconError), read_text(modifiers, LexiconError)
         parsed = read_modifiers(modifiers, rules)
         weights = read_terms(terms, table, dict(parsed.places()))
         digests = [hashlib.sha256(text.encode()).digest() for text in (table, rules)]

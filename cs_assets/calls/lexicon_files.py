@@ -12,23 +12,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cs_assets.yaml_files import parse_yaml
 from cs_resources.errors import ConfigurationError
 
+MODIFIERS: Final = Path(__file__).with_name("lexicon_zh.yaml")
 COLUMNS: Final = ["term", "weight", "source"]
 MAX_WEIGHT: Final = 100
 _MAX_PROBLEMS: Final = 20
 _INVISIBLE: Final = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]+"
 )
-_REMEDIES: Final = {
-    "extra_forbidden": "unknown key; remove it or correct its spelling",
-    "missing": "missing; add it as in the packaged lexicon_zh.yaml",
-    "string_type": "not text; put the word in quotes",
-}
-
 Word = Annotated[str, Field(min_length=1)]
 Words = tuple[Word, ...]
 Reach = Annotated[int, Field(ge=0, le=20)]
@@ -110,27 +105,12 @@ def normalized(text: str) -> str:
     return _INVISIBLE.sub("", text).lower()
 
 
-def read_text(path: Path) -> str:
-    """Return a file's text; raises LexiconError if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise LexiconError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise LexiconError(f"{path}: byte {error.start}: not UTF-8; save it as UTF-8") from error
-
-
 def read_modifiers(path: Path, text: str) -> Modifiers:
     """Parse the text of a modifiers file; `path` is for messages.
 
     Raises LexiconError for unknown or missing keys, wrong values and words that stand twice.
     """
-    try:
-        parsed = Modifiers.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise LexiconError(f"{path}: not YAML: {error}") from error
-    except ValidationError as error:
-        raise LexiconError("\n".join(_problems_of(path, error))) from None
+    parsed = parse_yaml(path, text, Modifiers, LexiconError, MODIFIERS)
     seen: dict[str, str] = {}
     for word, place in parsed.places():
         if word != normalized(word).strip():
@@ -165,14 +145,6 @@ def read_terms(path: Path, text: str, taken: Mapping[str, str]) -> dict[str, int
     if problems:
         raise LexiconError("\n".join(problems[:_MAX_PROBLEMS]))
     return weights
-
-
-def _problems_of(path: Path, error: ValidationError) -> list[str]:
-    return [
-        f"{path}: {'.'.join(map(str, problem['loc'])) or 'file'}: "
-        + _REMEDIES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        for problem in error.errors(include_url=False)
-    ]
 
 
 def _problem(row: list[str], weights: Mapping[str, int], taken: Mapping[str, str]) -> str | None:

@@ -8,10 +8,11 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT, CALL_TASKS
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_TASKS
 from cs_assets.calls.enriched import with_sentiment
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.calls.portraits import customer_totals, portrait_snapshot, task_summary
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.periods import period_days
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import (

@@ -4,14 +4,8 @@ Belongs here: marts. The facts stand in `contracts`.
 """
 
 from cs_assets.calendar import PERIOD_GRAINS, Grain
-from cs_assets.calls.contracts import (
-    CALL_DATE,
-    HANGUP_SIDES,
-    INTENTION_LEVELS,
-    RISK_LEVELS,
-    SENTIMENTS,
-    SYSTEM,
-)
+from cs_assets.calls.contracts import CALL_DATE, HANGUP_SIDES, INTENTION_LEVELS, SYSTEM
+from cs_assets.calls.sentiment_contracts import RISK_LEVELS, SENTIMENTS
 from cs_assets.contracts import PERIOD_COLUMNS, TENANT, Column, Contract, Place, Rule
 
 

@@ -14,9 +14,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from cs_assets.calls.answers import ANSWER_SCHEMA, Answer, parse_answer
-from cs_assets.calls.contracts import CALL_SENTIMENT, risk_rank
 from cs_assets.calls.prompt import Prompt
 from cs_assets.calls.redaction import Turn
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT, risk_rank
 from cs_resources.model_questions import Assignment, Finding, Question
 
 _KEY = CALL_SENTIMENT.key

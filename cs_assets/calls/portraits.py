@@ -8,8 +8,9 @@ Sums are taken on whole milliseconds and on scores in millionths; every division
 import ibis
 import ibis.expr.types as ir
 
-from cs_assets.calls.contracts import INTENTION_LEVELS, RISK_LEVELS, SENTIMENTS
+from cs_assets.calls.contracts import INTENTION_LEVELS
 from cs_assets.calls.mart_contracts import PORTRAIT_SNAPSHOT, TASK_SUMMARY
+from cs_assets.calls.sentiment_contracts import RISK_LEVELS, SENTIMENTS
 from cs_assets.periods import COLUMNS as PERIOD_NAMES
 
 _MS = 1000

@@ -16,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cs_assets.calls.answers import ANSWER_SCHEMA, Answer
 from cs_assets.calls.redaction import Turn, redact_dialogue
+from cs_assets.yaml_files import load_yaml
 from cs_resources.errors import ConfigurationError
 
 __all__ = ["DEFAULT", "Prompt", "PromptError", "Rendered", "Turn"]
@@ -29,12 +29,6 @@ DEFAULT: Final = Path(__file__).with_name("prompt.yaml")
 _SEEN: Final = 12
 # `<` and `>` could form a marker, the others end a line for some readers
 _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>\x85\u2028\u2029"}
-_REMEDIES: Final = {
-    "extra_forbidden": "unknown key; remove it or correct its spelling",
-    "missing": "missing; add it as in the packaged prompt.yaml",
-    "string_type": "not text; put it in quotes",
-    "string_too_short": "empty; write it as in the packaged prompt.yaml",
-}
 
 Message = Mapping[str, str]
 Text = Annotated[str, Field(min_length=1)]
@@ -109,18 +103,7 @@ class Prompt:
     @classmethod
     def load(cls, path: Path | None = None) -> "Prompt":
         """Read a prompt file; raises PromptError naming file, place and remedy."""
-        path = path or DEFAULT
-        try:
-            return cls(PromptFile.model_validate(yaml.safe_load(path.read_text("utf-8"))))
-        except OSError as error:
-            raise PromptError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            message = f"{path}: byte {error.start}: not UTF-8; save it as UTF-8"
-            raise PromptError(message) from error
-        except yaml.YAMLError as error:
-            raise PromptError(f"{path}: not YAML: {error}") from error
-        except ValidationError as error:
-            raise PromptError("\n".join(_problems(path, error))) from None
+        return cls(load_yaml(path or DEFAULT, PromptFile, PromptError, DEFAULT))
 
     @cached_property
     def version(self) -> str:
@@ -203,11 +186,3 @@ def _tail(turn: Turn, room: int) -> Turn:
     left = room - len(robot or "")
     customer = turn.customer[-left:] if turn.customer and left else None
     return Turn(customer, robot)
-
-
-def _problems(path: Path, error: ValidationError) -> list[str]:
-    return [
-        f"{path}: {'.'.join(map(str, problem['loc'])) or 'file'}: "
-        + _REMEDIES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        for problem in error.errors(include_url=False)
-    ]

@@ -6,16 +6,13 @@ Belongs here: names, inputs, figures. Must not: judging (see `sentiment`).
 import dagster as dg
 import ibis.expr.types as ir
 
-from cs_assets.calls.contracts import (
-    CALL_RECORDS_CLEAN,
-    CALL_SENTIMENT,
-    CALL_TURNS_RAW,
-)
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_TURNS_RAW
 from cs_assets.calls.enriched import enriched, with_sentiment
 from cs_assets.calls.judge import Judge
 from cs_assets.calls.judging import Verdicts, judged_by_model, judging_picture
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
 from cs_assets.calls.sentiment import dialogues, judged_by_rules, mix
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_day, figures_by_day, with_days_before, zeros
 from cs_assets.table_assets import same, table_asset
@@ -23,7 +20,10 @@ from cs_assets.table_assets import same, table_asset
 
 def said_assets(day: dg.PartitionsDefinition[str], judge: Judge) -> list[dg.AssetsDefinition]:
     """Return the assets that tell what was said."""
+    return [_sentiment(day, judge), _enriched(day)]
 
+
+def _sentiment(day: dg.PartitionsDefinition[str], judge: Judge) -> dg.AssetsDefinition:
     @table_asset(
         CALL_SENTIMENT,
         partitions=day,
@@ -41,11 +41,7 @@ def said_assets(day: dg.PartitionsDefinition[str], judge: Judge) -> list[dg.Asse
     ) -> Result:
         """Judge the days' dialogues by a language model, keywords and lexicon."""
         spoken = dialogues(call_records_clean, call_turns_raw)
-        lazy = judged_by_rules(spoken, judge.rules)
-        if judge.model:
-            verdicts = judged_by_model(context, spoken, judge.rules, judge.model)
-        else:
-            verdicts = Verdicts(context.resources.storage.stager.kept(lazy), lazy)
+        verdicts = _judged(context, spoken, judge)
         talks = zeros(context) | counts_by_day(spoken)
         own = figures_by_day(mix(verdicts.table))
         days = with_days_before(context, CALL_SENTIMENT, own, mix)
@@ -60,6 +56,10 @@ def said_assets(day: dg.PartitionsDefinition[str], judge: Judge) -> list[dg.Asse
             picture=judging_picture(days, is_with_model=judge.model is not None),
         )
 
+    return call_sentiment
+
+
+def _enriched(day: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @table_asset(
         CALL_RECORD_ENRICHED,
         partitions=day,
@@ -78,4 +78,11 @@ def said_assets(day: dg.PartitionsDefinition[str], judge: Judge) -> list[dg.Asse
             totals=(ExpectedTotal("every call is there", rows),),
         )
 
-    return [call_sentiment, call_record_enriched]
+    return call_record_enriched
+
+
+def _judged(context: dg.AssetExecutionContext, spoken: ir.Table, judge: Judge) -> Verdicts:
+    if judge.model:
+        return judged_by_model(context, spoken, judge.rules, judge.model)
+    lazy = judged_by_rules(spoken, judge.rules)
+    return Verdicts(context.resources.storage.stager.kept(lazy), lazy)

@@ -16,9 +16,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from cs_assets.calls.answers import REASON_LENGTH
-from cs_assets.calls.contracts import CALL_SENTIMENT, SENTIMENTS
 from cs_assets.calls.keywords import Keywords, risk
 from cs_assets.calls.lexicon import Lexicon
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT, SENTIMENTS
 
 POSITIVE_FROM = 0.6
 NEGATIVE_UP_TO = 0.4

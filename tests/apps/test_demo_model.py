@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cs_apps import cli, demo, demo_model
 from cs_apps.model_effect import Sides, model_effect
 from cs_apps.model_texts import TEXTS, text
-from cs_assets.calls.contracts import CALL_SENTIMENT
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.definitions import CONTRACTS, rules_of
 from cs_resources.io_managers import to_pandas
 from cs_resources.model_ledger import CostLine
@@ -31,6 +31,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (cli, demo):
         monkeypatch.setattr(module, "FIRST_DAY", DAY)
         monkeypatch.setattr(module, "LAST_DAY", DAY)
+        # a model changes nothing else
+        monkeypatch.setattr(module, "SAMPLED", ("calls",))
     with socket.create_server(("127.0.0.1", 0)) as free:
         monkeypatch.setattr(demo_model, "PORT", free.getsockname()[1])
     monkeypatch.setenv("COLUMNS", "200")
@@ -68,7 +70,7 @@ def test_a_model_for_one_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("LLM_BUDGET_TOKENS", "1")
     first = cs("demo", "--with-llm-server")
     made = published(first)
-    assert set(made) == {contract.name for contract in CONTRACTS}
+    assert set(made) == {contract.name for contract in CONTRACTS if contract.system == "calls"}
     settings = load_settings()
     assert not settings.has_model
     assert "LLM" not in (home / HOME_SETTINGS).read_text(encoding="utf-8")

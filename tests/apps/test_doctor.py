@@ -12,8 +12,8 @@ from cs_apps.finding import Finding, Health
 from cs_apps.sample_data.calls import write_call_source
 
 PARTS = [
-    *("settings", "home", "calendar", "lake", "warehouse", "call source", "language model"),
-    *("dagster", "schedules"),
+    *("settings", "home", "calendar", "lake", "warehouse", "call source", "landed files"),
+    *("language model", "dagster", "schedules"),
 ]
 
 

@@ -313,6 +313,14 @@ def test_details_can_be_left_out(default: calls.SampleSummary, tmp_path: Path) -
     assert rows(bare.path, "SELECT count(*) FROM d") == [(0,)]
 
 
+def test_defects_can_be_left_out(tmp_path: Path) -> None:
+    sound = write_call_source(tmp_path / "sound.db", with_defects=False)
+    assert set(sound.defects.values()) == {0}
+    assert sound.calls > 9_000
+    for kind, sql in DEFECT_SQL.items():
+        assert rows(sound.path, sql) == [(0,)], kind
+
+
 def test_a_day_is_written_in_bounded_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

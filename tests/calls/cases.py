@@ -216,3 +216,17 @@ class Installation:
         table = self.storage.store(contract).read(contract, keys)
         arrow = table.read_all() if isinstance(table, pa.RecordBatchReader) else table.to_pyarrow()
         return arrow.to_pylist()
+
+    def told(self, name: str, key: str | None = None) -> dict[str, object]:
+        """The metadata of the last materialization of an asset, or of one of its partitions."""
+        done = [
+            event.step_materialization_data.materialization
+            for event in self.events
+            if event.is_step_materialization
+        ]
+        own = [
+            made
+            for made in done
+            if made.asset_key.path[-1] == name and key in (None, made.partition)
+        ]
+        return {label: value.value for label, value in own[-1].metadata.items()}

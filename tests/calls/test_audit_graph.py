@@ -1,5 +1,6 @@
 """The audit as it runs: from planted calls and landed files to queue, audit and corrected rates."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from storage_cases import publish
 
 from cs_assets.calls.audit_contracts import MARTS
-from cs_assets.calls.contracts import CALL_SENTIMENT
+from cs_assets.calls.audit_rules import AuditRules, Locale
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from tests.calls.audit_cases import MONTH, a_month, judged, sentiment
 from tests.calls.cases import Installation, Row
 from tests.calls.test_stale import look
@@ -33,17 +35,6 @@ def land(house: Installation, name: str, text: str) -> None:
 def queued(house: Installation, kind: str = "complaint") -> list[Row]:
     rows = [row for row in house.rows("llm_review_queue_month") if row["kind"] == kind]
     return sorted(rows, key=lambda row: row["rank"])
-
-
-def told(house: Installation, name: str) -> dict[str, object]:
-    """The metadata of the last materialization of an asset."""
-    done = [
-        event.step_materialization_data.materialization
-        for event in house.events
-        if event.is_step_materialization
-        and event.step_materialization_data.materialization.asset_key.path[-1] == name
-    ]
-    return {key: value.value for key, value in done[-1].metadata.items()}
 
 
 @pytest.fixture
@@ -74,7 +65,7 @@ def test_people_look_at_the_queue_and_correct_the_rate(house: Installation) -> N
     land(house, "first half.csv", HEAD + "".join(lines[:50]))
     land(house, "second half.csv", HEAD + "".join([*lines[40:], "2025-11-03,k,complaint,,li,\n"]))
     assert house.run("call_verdicts", FIRST, LAST) == ""
-    figures = told(house, "call_verdicts")
+    figures = house.told("call_verdicts")
     names = ("files", "read", "loaded", "duplicates", "quarantined", "bad_verdict", "files_gone")
     assert [figures[name] for name in names] == [2, 111, 100, 10, 1, 1, "none"]
     assert len(house.rows("call_verdicts_quarantine")) == 1
@@ -88,8 +79,8 @@ def test_people_look_at_the_queue_and_correct_the_rate(house: Installation) -> N
     truth = len(at_risk) / len(calls)
     assert after["corrected_low"] <= truth <= after["corrected_high"]
     assert (after["verdicts_used"], after["calls"]) == (100, 600)
-    assert "data:image/png" in str(told(house, "call_risk_rate_month")["picture"])
-    assert "1 投诉" in str(told(house, "llm_rule_audit_month")["picture"])
+    assert "data:image/png" in str(house.told("call_risk_rate_month")["picture"])
+    assert "1 投诉" in str(house.told("llm_rule_audit_month")["picture"])
     audit = {(r["kind"], r["keyword"]): r for r in house.rows("llm_rule_audit_month")}
     assert audit["complaint", ""]["model_recall"] > audit["complaint", "12315"]["rules_recall"]
     assert audit["churn", "取消"]["rules_only_calls"] > 0
@@ -98,6 +89,32 @@ def test_people_look_at_the_queue_and_correct_the_rate(house: Installation) -> N
     land(house, "c.csv", HEAD + "2025-11-02,unheard,complaint,no,li,2025-12-02\n")
     assert house.run("call_verdicts", FIRST, LAST) == ""
     assert stale(house) == set()
+
+
+@pytest.mark.parametrize(
+    ("locale", "headings"),
+    [
+        ("zh", "| 为什么请人看 | 投诉 | 流失 |"),
+        ("en", "| why people should look | complaint | leaving |"),
+    ],
+)
+def test_the_queue_says_in_peoples_words_why_calls_are_in_it(
+    tmp_path: Path, locale: Locale, headings: str
+) -> None:
+    house = Installation(tmp_path, FIRST, LAST, cs_locale=locale)
+    calls, _ = a_month()
+    plant(house, calls)
+    assert house.run("llm_review_queue_month", FIRST, LAST) == ""
+    month, _, head, _, *lines = str(house.told("llm_review_queue_month")["picture"]).split("\n")
+    assert (month, head) == ("2025-11", headings)
+    counts = Counter((row["kind"], row["reason"]) for row in house.rows("llm_review_queue_month"))
+    reasons = AuditRules.load().file.reasons
+    assert sorted(lines) == sorted(
+        f"| {texts[locale]} | {counts['complaint', code]} | {counts['churn', code]} |"
+        for code, texts in reasons.items()
+        if counts["complaint", code] + counts["churn", code]
+    )
+    assert len(lines) >= 5
 
 
 def test_without_a_model_the_nightly_job_says_why_tables_are_empty(house: Installation) -> None:
@@ -119,13 +136,14 @@ def test_without_a_model_the_nightly_job_says_why_tables_are_empty(house: Instal
     assert [check.passed for check in checked] == [True] * 5
     for name in ("llm_review_queue_month", "llm_rule_audit_month"):
         assert house.rows(name) == []
-        assert told(house, name)["note"] == (
+        assert "picture" not in house.told(name)
+        assert house.told(name)["note"] == (
             "no call of the month has a model's answer: there is nothing to compare"
         )
     rates = {row["kind"]: row for row in house.rows("call_risk_rate_month")}
     assert rates["complaint"]["published_rate"] == 7 / 60
     assert rates["churn"]["corrected_rate"] is None
-    assert told(house, "call_risk_rate_month")["verdicts_without_a_call"] == 1
+    assert house.told("call_risk_rate_month")["verdicts_without_a_call"] == 1
 
 
 def test_verdicts_are_what_the_files_say_now(house: Installation) -> None:
@@ -146,7 +164,7 @@ def test_verdicts_are_what_the_files_say_now(house: Installation) -> None:
         (house.settings.cs_home / "landing" / "verdicts" / name).unlink()
     assert house.run("call_verdicts", FIRST, LAST) == ""
     assert house.rows("call_verdicts") == []
-    assert told(house, "call_verdicts")["files_gone"] == "a.csv"
+    assert house.told("call_verdicts")["files_gone"] == "a.csv"
 
 
 def test_a_month_of_which_nothing_is_loaded_is_refused(house: Installation) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.definitions import build_definitions
 from tests.calls.cases import Installation, Row, record, turn, write_source
 

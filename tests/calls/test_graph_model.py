@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from cs_apps.scripted_model.judge import gullible, honest
 from cs_apps.scripted_model.server import ScriptedModel
 from cs_apps.stale import recipes_of, staleness
-from cs_assets.calls.contracts import CALL_SENTIMENT
 from cs_assets.calls.keywords import LEVELS
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_resources.fingerprints import UNFINISHED
 from tests.calls.cases import Installation, record, turn, write_source
 

@@ -82,15 +82,15 @@ def test_risk_is_the_highest_level_of_its_kind(keywords: Keywords) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("level: high}", "level: severe}", "complaint.1.level"),
+        ("level: high}", "level: severe}", "complaint[2].level"),
         ("{word: 举报, level: high}", "{word: 投诉, level: high}", "stand twice: 投诉"),
         ("negations:", "negatons:", "negatons: unknown key"),
         (
             "{word: 举报, level: high}",
             "{word: 举报, levle: high}",
-            "complaint.1.levle: unknown key",
+            "complaint[2].levle: unknown key",
         ),
-        ("churn:", "churn: [", "not YAML"),
+        ("churn:", "churn: [", "is not good YAML"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, old: str, new: str, message: str) -> None:

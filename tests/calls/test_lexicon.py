@@ -240,16 +240,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     [
         ("scale: 8", "scale: 8\nscales: 9", "scales: unknown key; remove it"),
         ("  reach: 4", "  reach: 4\n  rech: 4", "negation.rech: unknown key"),
-        ("scale: 8", "", "scale: missing; add it"),
+        ("scale: 8", "", "scale: is missing; add it as in the packaged lexicon_zh.yaml"),
         ("scale: 8", "scale: 0", "scale: "),
         ("scale: 8", "scale: .inf", "scale: "),
         ("  reach: 4", "  reach: many", "negation.reach: "),
         ("    很: 1.2", "    很: -1", "degrees.words.很: "),
-        ("[你好,", "[12,", "neutral.formulas.0: not text; put the word in quotes"),
+        ("[你好,", "[12,", r"neutral.formulas\[1\]: must be text; put it in quotes"),
         ("[但是,", "[很, 但是,", "clauses.words: '很' stands in degrees.words too; keep one"),
         ("[但是,", "[' 但是',", "clauses.words: write ' 但是' as '但是'"),
         ("rhetorical: [不是,", "rhetorical: [难道,", "negation: rhetorical holds 难道"),
-        ("scale: 8", "scale: [", "not YAML"),
+        ("scale: 8", "scale: [", "is not good YAML"),
     ],
 )
 def test_a_bad_modifiers_file_is_named(modifiers: Path, old: str, new: str, message: str) -> None:

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 
 from cs_assets.calendar import Calendar, Grain, Period, parse_period, periods_between
-from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_SENTIMENT, CALL_TASKS
+from cs_assets.calls.contracts import CALL_RECORDS_CLEAN, CALL_TASKS
 from cs_assets.calls.enriched import enriched, with_sentiment
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED, PORTRAIT_SNAPSHOT, TASK_SUMMARY
 from cs_assets.calls.portraits import customer_totals, portrait_snapshot, task_summary
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.periods import loaded_periods, period_days
 from tests.calls.cases import Row, at, call, table_of, tasks_table
 

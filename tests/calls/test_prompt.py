@@ -201,15 +201,15 @@ def test_the_version_follows_what_is_sent(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("closing:", "closng:", "closng: unknown key"),
-        ("closing:", "closng:", "closing: missing"),
-        ('version: "1"', "version: 1", "version: not text; put it in quotes"),
+        ("closing:", "closng:", "closing: is missing; add it as in the packaged prompt.yaml"),
+        ('version: "1"', "version: 1", "version: must be text; put it in quotes (it is 1)"),
         ('version: "1"', 'version: "a b"', "version: "),
-        ("system: |", "system: ''\nsystems: |", "system: empty"),
+        ("system: |", "system: ''\nsystems: |", "system: is empty; write it as in the packaged"),
         ("churn_risk：客户", "churn：客户", "system: does not say churn_risk"),
-        ("sentiment_score: 0.05", "sentiment_score: 0.6", "examples.1.answer"),
-        ("sentiment: neutral", "sentiment: calm", "examples.0.answer.sentiment"),
-        ("{customer: null,", "{custmer: null,", "examples.1.dialogue.0.custmer: unknown key"),
-        ("examples:", "examples: [", "not YAML"),
+        ("sentiment_score: 0.05", "sentiment_score: 0.6", "examples[2].answer"),
+        ("sentiment: neutral", "sentiment: calm", "examples[1].answer.sentiment"),
+        ("{customer: null,", "{custmer: null,", "examples[2].dialogue[1].custmer: unknown key"),
+        ("examples:", "examples: [", "is not good YAML"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -227,7 +227,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, old: str, new: str, mes
     ("data", "message"),
     [
         (None, "cannot be read"),
-        ("请".encode("gb18030"), "byte 0: not UTF-8"),
+        ("请".encode("gb18030"), "byte 0: is not UTF-8; save it as UTF-8"),
         (b"", "file: "),
         (b"- 1", "file: "),
     ],

@@ -25,13 +25,15 @@ from servers import postgres_database
 from cs_apps.doctor import examine
 from cs_apps.finding import Health
 from cs_apps.home import name_home
+from cs_assets.calendar import Grain
 from cs_assets.calls import contracts as facts
 from cs_assets.calls.mart_contracts import CALL_RECORD_ENRICHED
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.contracts import Contract
 from cs_assets.definitions import CONTRACTS, build_definitions
 from cs_resources.settings import Settings, load_settings
 from cs_resources.storage import Storage, storage_of
-from cs_schedules.jobs import DAYS, SYNC
+from cs_schedules.jobs import SYNC, system_job_name
 
 pytestmark = pytest.mark.timeout(400)
 READ = (
@@ -40,7 +42,7 @@ READ = (
     facts.CALL_RECORDS_CLEAN,
     facts.CALL_RECORDS_QUARANTINE,
 )
-JUDGED = (facts.CALL_SENTIMENT, CALL_RECORD_ENRICHED)
+JUDGED = (CALL_SENTIMENT, CALL_RECORD_ENRICHED)
 SPANS = {
     "nothing": ("2025-07-01", "2025-07-02"),
     "worker": ("2025-07-03", "2025-07-04"),
@@ -50,6 +52,7 @@ SPANS = {
 }
 FAILED_WITHIN_SECONDS = 60
 LONGEST_RUN_SECONDS = 30
+CALLS_DAYS = system_job_name("calls", Grain.DAY)
 HALF_WAY = "lake: audited 3"  # tasks and records are published, turns are not
 
 
@@ -106,7 +109,7 @@ def faultless(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> S
     with dg.DagsterInstance.ephemeral() as instance:
         result = (
             build_definitions(own, storage)
-            .resolve_job_def(DAYS)
+            .resolve_job_def(CALLS_DAYS)
             .execute_in_process(
                 instance=instance,
                 tags={
@@ -164,7 +167,7 @@ def test_a_launched_run_goes_through_queue_and_daemon(
     wait_until("every part of the daemon", lambda: all_daemons_live(instance))
     plant.run("dagster._daemon", "liveness-check")
     days = SPANS["nothing"]
-    run = plant.launch(DAYS, *days)
+    run = plant.launch(CALLS_DAYS, *days)
     assert ends(instance, run) is DagsterRunStatus.SUCCESS
     types = {entry.dagster_event_type for entry in instance.all_logs(run)}
     assert {dg.DagsterEventType.RUN_ENQUEUED, dg.DagsterEventType.RUN_STARTING} <= types

@@ -192,37 +192,38 @@ FAULTS = (
                 "answered in the end; the ledger equals the server's count",
                 _in(
                     "resources",
-                    "test_language_model",
+                    "test_model_failures",
                     "test_what_passes",
                     "test_a_server_that_asks",
-                ),
+                )
+                + _in("resources", "test_model_patience", "test_after_retry_after"),
             ),
             (
                 "hang, slow drip",
                 "left in time; the ledger equals the server's count",
                 _in(
-                    "resources", "test_language_model", "test_a_server_that_keeps", "test_the_dead"
+                    "resources", "test_model_failures", "test_a_server_that_keeps", "test_the_dead"
                 ),
             ),
             (
                 "redirect",
                 "not followed",
-                _in("resources", "test_language_model", "test_a_redirect"),
+                _in("resources", "test_model_failures", "test_a_redirect"),
             ),
             (
                 "HTML, truncated JSON, empty, wrong enum, duplicate keys, refusal",
                 "one re-ask, then rules; never kept as an answer",
-                _in("resources", "test_language_model", "test_an_invalid_answer"),
+                _in("resources", "test_model_failures", "test_an_invalid_answer"),
             ),
             (
                 "401, quota",
                 "the circuit opens after at most 5 requests",
-                _in("resources", "test_language_model", "test_a_hopeless", "test_a_key_that"),
+                _in("resources", "test_model_failures", "test_a_hopeless", "test_a_key_that"),
             ),
             (
                 "down for 1,000 calls",
                 "all marked; later asked again, only those",
-                _in("resources", "test_language_model", "test_nobody_there", "test_after_an_outage")
+                _in("resources", "test_model_failures", "test_nobody_there", "test_after_an_outage")
                 + _in("calls", "test_graph_model", "test_an_outage"),
             ),
             (

@@ -165,6 +165,25 @@ def test_a_file_that_is_overwritten_while_it_is_read_does_no_harm(landing: Landi
     assert landing.rows(files, COLUMNS).read_all().num_rows == 2
 
 
+def test_files_of_a_source_also_lie_beside_its_folder(landing: Landing) -> None:
+    land(landing, "a.csv", TEXT)
+    for name in ("people.csv", "people_2025.CSV", "peoples.csv", "other.csv", "people_x.txt"):
+        land(landing, f"../{name}", TEXT)
+    names = ["a.csv", "people.csv", "people_2025.CSV"]
+    assert [file.name for file in landing.land("people").files] == names
+    assert [file.name for file in landing.found("people")] == names
+    land(landing, "people.csv", TEXT)
+    with pytest.raises(SourceError, match=r"people\.csv: lies in .* rename one of them"):
+        landing.found("people")
+
+
+def test_columns_that_nobody_asked_for_can_be_kept_out(landing: Landing) -> None:
+    land(landing, "a.csv", "age,name,problem,note,,\n3,x,none,y,,\n")
+    files = landing.land("people").files
+    (row,) = landing.rows(files, COLUMNS, is_extra_ignored=True).read_all().to_pylist()
+    assert (row["name"], row["note"], row["problem"]) == ("x", "y", None)
+
+
 def test_urls_are_read_through_fsspec(tmp_path: Path) -> None:
     import fsspec
 

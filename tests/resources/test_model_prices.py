@@ -62,16 +62,16 @@ def test_a_deployment_has_prices_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GOOD.replace("0.3", "-1"), "models.0.input: Input should be greater than or equal to 0"),
-        (GOOD.replace("0.3", ".nan"), "models.0.input: Input should be a finite number"),
-        (GOOD.replace("0.5", "50"), "models.0.batch_discount: Input should be less than or equal"),
-        (GOOD.replace("CNY", "RMB¥"), "models.0.currency: String should match pattern"),
-        (GOOD.replace("output", "outptu"), "models.0.outptu: unknown key; remove it or correct"),
-        (GOOD.replace("output", "outptu"), "models.0.output: missing; add it"),
+        (GOOD.replace("0.3", "-1"), "models[1].input: must be greater than or equal to 0"),
+        (GOOD.replace("0.3", ".nan"), "models[1].input: must be a finite number"),
+        (GOOD.replace("0.5", "50"), "models[1].batch_discount: must be less than or equal"),
+        (GOOD.replace("CNY", "RMB¥"), "models[1].currency: must match pattern"),
+        (GOOD.replace("output", "outptu"), "models[1].outptu: unknown key; remove it or correct"),
+        (GOOD.replace("output", "outptu"), "models[1].output: is missing; add it"),
         (GOOD.replace("}]", "}, {model: m, currency: CNY, input: 1, output: 1, as_of: 2026-01-01, "
          "source: s}]"), "file: these models stand twice: m; keep one of each"),
-        ("", "file: Input should be a valid dictionary"),
-        ("models: [", "not YAML"),
+        ("", "file: must be keys with values"),
+        ("models: [", "is not good YAML"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_named_with_place_and_remedy(
@@ -89,5 +89,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Prices.load(tmp_path / "none.yaml")
     path = tmp_path / "prices.yaml"
     path.write_bytes("source: 合同".encode("gbk"))
-    with pytest.raises(ConfigurationError, match="save the file as UTF-8"):
+    with pytest.raises(ConfigurationError, match="is not UTF-8; save it as UTF-8"):
         Prices.load(path)

@@ -12,13 +12,14 @@ from pydantic import SecretStr
 from cs_apps.scripted_model.batches import BatchPlan
 from cs_apps.scripted_model.server import ScriptedModel
 from cs_apps.stale import recipes_of, repair, staleness
-from cs_assets.calls.contracts import CALL_SENTIMENT
 from cs_assets.calls.model_answers import assignment
 from cs_assets.calls.prompt import Prompt, Turn
+from cs_assets.calls.sentiment_contracts import CALL_SENTIMENT
 from cs_assets.definitions import build_definitions
 from cs_resources.errors import PlatformError
 from cs_resources.model_batching import BatchModel
 from cs_resources.model_questions import Question
+from cs_resources.model_store import ModelStore
 from cs_schedules.batches import COLLECTED
 from cs_schedules.requests import REASON_TAG
 from tests.calls.cases import Installation, record, turn, write_source
@@ -118,6 +119,13 @@ def run(house: Installation, request: dg.RunRequest) -> None:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     assert result.success
+    house.events += result.all_events
+
+
+def batch_figures(house: Installation) -> list[dict[str, int]]:
+    """What the metadata of the last runs tell of each day's batches."""
+    told = (house.told("call_sentiment", day) for day in DAYS)
+    return [{k: v for k, v in day.items() if k.startswith(("batch", "cost"))} for day in told]
 
 
 def stale(house: Installation) -> dict[str, tuple[str, ...]]:
@@ -146,6 +154,11 @@ def test_two_days_wait_are_answered_and_end_as_live_ones_do(
     analyse(house)
     assert server.asked() == []
     waiting = judged(house)
+    for day in (asked := batch_figures(house)):
+        assert day["batch_requests"] == day["batch_requests_open"]
+        assert (day["batch_tokens"], "batch_cost_cny" in day) == (0, False)
+    # one dialogue on both days is asked about once, for one of them
+    assert sum(day["batch_requests"] for day in asked) == 2
     assert {row["method"] for row in waiting.values()} <= {"rules", None}
     assert all("waiting for batch" in str(row["error"]) for row in waiting.values())
     assert waiting["angry"]["complaint_risk"] == "high"  # the rules judge meanwhile
@@ -164,6 +177,17 @@ def test_two_days_wait_are_answered_and_end_as_live_ones_do(
     for request in requests:
         run(house, request)
     found = judged(house)
+    ledger = ModelStore(house.storage.warehouse).costs(FIRST, LAST)
+    spent = {str(line.call_date): line for line in ledger}
+    assert [line.purpose for line in ledger] == ["batch"] * len(spent)
+    for day, told, before in zip(DAYS, batch_figures(house), asked, strict=True):
+        assert told["batch_requests"] == before["batch_requests"]
+        assert told["batch_requests_open"] == told["batch_requests_unpriced"] == 0
+        line = spent.get(day)
+        tokens = line.prompt_tokens + line.completion_tokens if line else 0
+        assert told["batch_tokens"] == tokens
+        assert told.get("batch_cost_cny") == (line and line.cost_micros / 1_000_000)
+    assert all(line.cost_micros for line in ledger)
     assert {row["method"] for row in found.values()} == {"cache"}
     assert {row["error"] for row in found.values()} == {None}
     assert stale(house) == {}

@@ -1,0 +1,1 @@
+"""Health: how each customer is doing, by week, month and quarter."""

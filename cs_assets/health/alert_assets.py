@@ -1,0 +1,97 @@
+"""Signals by day and alerts by period as Dagster assets.
+
+Belongs here: names, inputs, figures. Must not: conditions (see `alerts`).
+"""
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
+from cs_assets.health.alert_contracts import RISK_ALERT, RISK_SIGNALS
+from cs_assets.health.alerts import open_alerts, signals
+from cs_assets.health.rated import rated_customers
+from cs_assets.health.rules import HealthRules
+from cs_assets.periods import period_days
+from cs_assets.results import Result
+from cs_assets.steps import (
+    counts_by_partition,
+    nothing_loaded,
+    period_figures,
+    step_periods,
+    zeros,
+)
+from cs_assets.table_assets import all_days, table_asset
+from cs_resources.storage import Storage
+
+
+def alert_assets(calendar: Calendar, rules: HealthRules) -> list[dg.AssetsDefinition]:
+    """Return the signals of each day, and the alerts open in each week, month and quarter."""
+    return [
+        _risk_signals(calendar, rules),
+        *(_risk_alerts(calendar, grain) for grain in PERIOD_GRAINS),
+    ]
+
+
+def _risk_signals(calendar: Calendar, rules: HealthRules) -> dg.AssetsDefinition:
+    @table_asset(
+        RISK_SIGNALS,
+        partitions=calendar.partitions(Grain.DAY),
+        ins={fact.name: all_days(fact, calendar, Grain.DAY) for fact in rules.facts},
+        configuration=rules.of_signals,
+    )
+    def risk_signals(context: dg.AssetExecutionContext, **facts: ir.Table) -> Result:
+        """Find the customers for whom a rule of alerts holds on the days."""
+        storage: Storage = context.resources.storage
+        days = step_periods(context, Grain.DAY, *rules.facts)
+        for day in days:
+            calendar.require_reach(day.as_of)
+        customers = rated_customers(
+            rules.named(facts, calendar),
+            days,
+            calendar.history_start,
+            rules.features,
+            rules.alert_card,
+        )
+        expression = signals(customers, rules.alerts)
+        found = storage.stager.kept(expression)
+        figures: dict[str, dict[str, int | float | str]] = {
+            key: {"signals": rows}
+            for key, rows in (zeros(context) | counts_by_partition(found, RISK_SIGNALS)).items()
+        }
+        by_rule = found.group_by(["signal_date", "rule"]).agg(rows=found.count())
+        for row in by_rule.to_pyarrow().to_pylist():
+            figures[RISK_SIGNALS.partition_key(row["signal_date"])][row["rule"]] = row["rows"]
+        return Result(
+            found,
+            figures=figures,
+            refused=nothing_loaded(context, days),
+            explains=expression,
+        )
+
+    return risk_signals
+
+
+def _risk_alerts(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:
+    contract = RISK_ALERT.for_grain(grain)
+
+    @table_asset(
+        contract,
+        partitions=calendar.partitions(grain),
+        ins={"risk_signals": all_days(RISK_SIGNALS, calendar, grain)},
+    )
+    def risk_alerts_of_period(context: dg.AssetExecutionContext, risk_signals: ir.Table) -> Result:
+        """List the alerts that are open at the periods' as-of dates."""
+        storage: Storage = context.resources.storage
+        periods = step_periods(context, grain, RISK_SIGNALS)
+        days = period_days(periods)
+        expression = open_alerts(risk_signals, days.drop("day").distinct())
+        found = storage.stager.kept(expression)
+        counts = zeros(context) | counts_by_partition(found, contract)
+        return Result(
+            found,
+            figures=period_figures(periods, counts, "alerts"),
+            refused=nothing_loaded(context, periods),
+            explains=expression,
+        )
+
+    return risk_alerts_of_period

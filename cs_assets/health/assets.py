@@ -1,0 +1,74 @@
+"""The health system as Dagster assets by period.
+
+Belongs here: measures, and putting the system together. Must not: formulas (see `measures`,
+`scoring`, `trend`, `score_change`, `alerts`).
+"""
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
+from cs_assets.health.alert_assets import alert_assets
+from cs_assets.health.bases import before, by_period, days_to_measure, now
+from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
+from cs_assets.health.measures import measures
+from cs_assets.health.rules import HealthRules
+from cs_assets.health.score_assets import score_assets
+from cs_assets.results import Result
+from cs_assets.steps import (
+    counts_by_partition,
+    nothing_loaded,
+    period_figures,
+    step_periods,
+    zeros,
+)
+from cs_assets.table_assets import all_days, table_asset
+from cs_resources.storage import Storage
+
+
+def health_assets(calendar: Calendar, rules: HealthRules) -> list[dg.AssetsDefinition]:
+    """Return every asset of the system."""
+    return [
+        *(_customer_measures(calendar, grain, rules) for grain in PERIOD_GRAINS),
+        *(asset for grain in PERIOD_GRAINS for asset in score_assets(calendar, grain, rules)),
+        *alert_assets(calendar, rules),
+    ]
+
+
+def _customer_measures(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDefinition:
+    contract = CUSTOMER_MEASURES.for_grain(grain)
+
+    @table_asset(
+        contract,
+        CUSTOMER_MEASURES_BEFORE.for_grain(grain),
+        partitions=calendar.partitions(grain),
+        ins={fact.name: all_days(fact, calendar, grain) for fact in rules.facts},
+        configuration=rules.of_measures,
+    )
+    def customer_measures_of_period(
+        context: dg.AssetExecutionContext, **facts: ir.Table
+    ) -> tuple[Result, Result]:
+        """Measure the customers as of the periods' last loaded days, and at two earlier days."""
+        storage: Storage = context.resources.storage
+        periods = step_periods(context, grain, *rules.facts)
+        for period in periods:
+            calendar.require_reach(period.as_of)
+        wanted = days_to_measure(periods, calendar.history_start)
+        as_ofs = wanted.select(as_of="basis_date").distinct()
+        of_days = measures(rules.named(facts, calendar), as_ofs, rules.features)
+        expression = by_period(of_days, wanted)
+        measured = storage.stager.kept(expression)
+        present, refused = now(measured), nothing_loaded(context, periods)
+        customers = zeros(context) | counts_by_partition(present, contract)
+        return (
+            Result(
+                present,
+                figures=period_figures(periods, customers, "customers"),
+                refused=refused,
+                explains=now(expression),
+            ),
+            # explained by the other: the same formulas at other days
+            Result(before(measured), refused=refused),
+        )
+
+    return customer_measures_of_period

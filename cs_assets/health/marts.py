@@ -1,0 +1,9 @@
+"""Every table of the health system.
+
+Belongs here: the list. Must not: tables themselves.
+"""
+
+from cs_assets.health import advice_contracts, alert_contracts, score_contracts
+
+FACTS = (alert_contracts.RISK_SIGNALS,)
+MARTS = (*score_contracts.MARTS, *advice_contracts.MARTS, *alert_contracts.MARTS)

@@ -1,0 +1,56 @@
+"""Customers on a day, with everything that rules of alerts may look at.
+
+Belongs here: putting measures, scores, their change and the owner side by side. Must not: rules.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+from cs_assets.health.alert_rules import SCORES
+from cs_assets.health.bases import NOW, by_period, days_to_measure
+from cs_assets.health.contracts import THIRTY_DAYS_BEFORE
+from cs_assets.health.features import Features
+from cs_assets.health.measures import Facts, measures
+from cs_assets.health.scorecard import Scorecard
+from cs_assets.health.scoring import scores
+from cs_assets.health.trend import difference
+from cs_assets.periods import LoadedPeriod
+
+_CUSTOMER = ("tenant_id", "customer_id", "as_of")
+_ISO_DATE = 10
+
+
+def rated_customers(
+    facts: Facts, days: Sequence[LoadedPeriod], first: date, features: Features, card: Scorecard
+) -> ir.Table:
+    """Return one row per day and customer: `signal_date`, `owner`, `alert_rules.COLUMNS`.
+
+    `days` are periods of one day, `first` is the first day of history.
+    """
+    wanted = days_to_measure(days, first, bases=[THIRTY_DAYS_BEFORE])
+    as_ofs = wanted.select(as_of="basis_date").distinct()
+    measured = by_period(measures(facts, as_ofs, features), wanted)
+    scored = scores(measured, card).select(*_CUSTOMER, "basis", *SCORES)
+    before = scored.filter(scored.basis == THIRTY_DAYS_BEFORE)
+    before = before.select(*_CUSTOMER, score_30d_ago="overall")
+    rows = measured.filter(measured.basis == NOW).inner_join(scored, [*_CUSTOMER, "basis"])
+    rows = rows.left_join(before, _CUSTOMER, rname="{name}_before")
+    rows = rows.mutate(
+        signal_date=rows.as_of,
+        change_30d=difference(rows.overall, rows.score_30d_ago),
+        contract_days_left=rows.contract_end.delta(rows.as_of, unit="day"),
+    )
+    if facts.sales is None:
+        return rows.mutate(owner=ibis.null("string"))
+    return rows.left_join(_owners(facts.sales, as_ofs), _CUSTOMER, rname="{name}_owned")
+
+
+def _owners(sales: ir.Table, as_ofs: ir.Table) -> ir.Table:
+    """Find the account manager of each customer's latest deal; of one day's, the last by name."""
+    known = sales.filter(sales.account_manager.notnull())
+    seen = known.inner_join(as_ofs, known.deal_date <= as_ofs.as_of)
+    latest = (seen.deal_date.cast("string") + seen.account_manager).max()
+    return seen.group_by(_CUSTOMER).agg(owner=latest.substr(_ISO_DATE))

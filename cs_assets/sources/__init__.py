@@ -1,0 +1,1 @@
+"""Facts that several systems share: customers, deals, support tickets and activity, as landed."""
