@@ -175,9 +175,10 @@ class _Engine:
 
     async def _ask(self, asker: Asker, key: str, question: Question) -> None:
         try:
-            finding = await asker.ask(question)
+            finding, committed = await asker.ask(question)
         finally:
             self._slots.release()
+        await committed
         await self._emit(finding)
         _, *same = self._under_way.pop(key)
         for other in same:

@@ -6,8 +6,8 @@ Must not: which questions there are (see `language_model`).
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import openai
@@ -72,9 +72,15 @@ class Asker:
     run_id: str
     jitter: Callable[[], float] = random.random
 
-    async def ask(self, question: Question) -> Finding:
-        """Return the model's answer, or why there is none; never raises for the model's faults."""
+    async def ask(self, question: Question) -> tuple[Finding, Awaitable[None]]:
+        """Return the model's answer, or why there is none; never raises for the model's faults.
+
+        Also returns what to wait for until the end of the last attempt is committed.
+        """
         state = _Asked(question, self.patience.question)
+        return await self._finding(state), state.committed
+
+    async def _finding(self, state: "_Asked") -> Finding:
         while True:
             try:
                 is_probe = await self.circuit.enter()
@@ -92,6 +98,7 @@ class Asker:
                 raise
             if finding:
                 return finding
+            await state.committed
             await asyncio.sleep(state.pause)
             state.left -= state.pause
 
@@ -123,7 +130,8 @@ class Asker:
         seconds = loop.time() - began
         state.left -= seconds
         reply, answer = self._read(state, mode, reply)
-        await self.journal.closed(self._closed(state, attempt, reply, seconds), answer)
+        closed = self._closed(state, attempt, reply, seconds)
+        state.committed = self.journal.closed(closed, answer)
         state.answer = answer
         await self._correct(state.question, started, reply)
         return reply
@@ -254,6 +262,12 @@ class Asker:
         return self.endpoint.name, self.endpoint.model
 
 
+def _nothing_open() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
+
+
 @dataclass
 class _Asked:
     """A question on its way: seconds left, attempts made, what was wrong with the last answer."""
@@ -265,6 +279,7 @@ class _Asked:
     objection: str = ""
     said: str = ""
     answer: StoredAnswer | None = None
+    committed: Awaitable[None] = field(default_factory=_nothing_open)
 
     def object_to(self, reply: Reply) -> None:
         """Remember what was wrong with an answer."""

@@ -3,9 +3,10 @@ in.
 
 Belongs here: gathering what several requests have to write into one transaction. Must not: tables.
 
-A request is sent only after its attempt was committed as opened, and its place is given to another
-one only after its answer was committed: a process that is killed repeats what was under way, no
-more.
+A request is sent only after its attempt was committed as opened, and whatever was handed in before
+is committed with it at the latest. So the request that takes an answered one's place is sent only
+when that answer is kept, and both wait for one commit: a process that is killed repeats what was
+under way, no more.
 """
 
 import asyncio
@@ -44,12 +45,14 @@ class Journal:
         self._next.opened.append(attempt)
         await self._committed()
 
-    async def closed(self, attempt: ClosedAttempt, answer: StoredAnswer | None = None) -> None:
-        """Return once the attempt's end, and its answer if it brought one, are committed."""
+    def closed(
+        self, attempt: ClosedAttempt, answer: StoredAnswer | None = None
+    ) -> asyncio.Future[None]:
+        """Hand in an attempt's end, and its answer if it brought one; the future: committed."""
         self._next.closed.append(attempt)
         if answer:
             self._next.answers.append(answer)
-        await self._committed()
+        return self._committed()
 
     async def ask(self, question: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what a method of the store returns."""
@@ -60,12 +63,12 @@ class Journal:
         """Let the thread end."""
         self._thread.shutdown()
 
-    async def _committed(self) -> None:
+    def _committed(self) -> asyncio.Future[None]:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._next.waiting.append(future)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
-        await future
+        return future
 
     async def _write(self) -> None:
         while self._next.waiting:
