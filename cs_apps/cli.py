@@ -18,6 +18,7 @@ from rich.table import Table
 
 from cs_apps.backfill import Wave, plan, run_waves, select_contracts
 from cs_apps.cli_care import care
+from cs_apps.cli_health import health as health_commands
 from cs_apps.cli_model import model
 from cs_apps.cli_samples import samples
 from cs_apps.console import console, failure, reported, show_findings
@@ -45,6 +46,7 @@ app = typer.Typer(
     help="Customer-success data platform.", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.add_typer(care)
+app.add_typer(health_commands)
 app.add_typer(model)
 app.add_typer(samples)
 

@@ -15,7 +15,7 @@ from cs_apps.home import open_instance, upgrade_home
 from cs_apps.lost_runs import end_lost_runs
 from cs_apps.stale import Staleness, recipes_of, staleness
 from cs_apps.stale import repair as repairs
-from cs_assets.definitions import CONTRACTS, build_definitions, retention_of
+from cs_assets.definitions import CONTRACTS, TABLES, build_definitions, retention_of
 from cs_resources.dagster_retention import trim_event_log
 from cs_resources.errors import PlatformError
 from cs_resources.lake_maintenance import maintain_all
@@ -120,7 +120,7 @@ def migrate(
     check: Annotated[bool, typer.Option("--check", help="Only say what is missing.")] = False,
 ) -> None:
     """Bring the warehouse's tables to this version, and make partitions some years ahead."""
-    migrator = migrator_of(load_settings(), CONTRACTS)
+    migrator = migrator_of(load_settings(), TABLES)
     if not check:
         for done in migrator.upgrade() or ["nothing to do"]:
             console.print(done)

@@ -11,7 +11,7 @@ from pathlib import Path
 from cs_apps.home import PROJECT
 from cs_assets.contract_forms import dictionary_entry
 from cs_assets.contracts import Contract
-from cs_assets.definitions import CONTRACTS
+from cs_assets.definitions import CONTRACTS, TABLES
 
 PAGE = PROJECT / "docs" / "data-dictionary.md"
 _HEAD = """# Data dictionary
@@ -26,14 +26,14 @@ Days are local dates, instants without a zone are local time unless marked UTC. 
 def page() -> str:
     """Return the whole page; the grains of a mart share one entry."""
     tables: dict[tuple[str, str], list[Contract]] = defaultdict(list)
-    for contract in CONTRACTS:
+    for contract in TABLES:
         tables[contract.system, contract.table_name].append(contract)
     parts, system = [_HEAD], ""
     for (own, _), contracts in tables.items():
         if own != system:
             system = own
             parts.append(f"## {system}\n")
-        names = [contract.asset_name for contract in contracts]
+        names = [contract.asset_name for contract in contracts if contract in CONTRACTS]
         parts.append(dictionary_entry(_shared(contracts), names))
     return "\n".join(parts)
 

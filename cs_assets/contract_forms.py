@@ -158,7 +158,7 @@ def dictionary_entry(contract: Contract, assets: Iterable[str]) -> str:
         contract.description,
         "",
         f"- {place}: `{where}`",
-        f"- Assets: {', '.join(f'`{asset}`' for asset in assets)}",
+        f"- Assets: {', '.join(f'`{asset}`' for asset in assets) or 'none'}",
         f"- Key: {', '.join(f'`{name}`' for name in contract.key) or 'none'}",
         f"- Partition: {contract.partition_column or UNPARTITIONED}",
     ]

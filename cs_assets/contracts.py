@@ -74,7 +74,8 @@ class Contract:
 
     `partition_column` holds the partition's value: a day (`date`) for facts and lists, the
     `period_key` for marts; None for a table that is replaced as a whole. Marts of all grains share
-    one description and one SQL table: `for_grain` gives the contract of each. A warehouse table
+    one description and one SQL table: `for_grain` gives the contract of each. Contracts that share
+    a table differ in a key column that has one value in each (`shared_by`). A warehouse table
     that `keeps_history` also keeps the rows that were replaced, so that it can be read as it was.
     """
 
@@ -146,6 +147,15 @@ class Contract:
     def column_names(self) -> tuple[str, ...]:
         """Column names, in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def shared_by(self) -> dict[str, str]:
+        """The key columns whose one value tells this contract's rows from others' in the table."""
+        return {
+            column.name: column.allowed[0]
+            for column in self.columns
+            if column.name in self.key and column.allowed and len(column.allowed) == 1
+        }
 
     def for_grain(self, grain: Grain) -> "Contract":
         """Return the contract of one grain: `<name>_<grain>`, period_type fixed to the grain."""

@@ -69,6 +69,9 @@ CONTRACTS = (
     *health_marts.FACTS,
     *health_marts.MARTS,
 )
+"""The tables of all assets."""
+TABLES = (*CONTRACTS, *health_marts.SHADOWS)
+"""Every table, with those that commands write beside the assets'."""
 
 
 def build_definitions(

@@ -68,10 +68,10 @@ class WarehouseTables:
         if contract.partition_column is None:
             return sa.true()
         values = [contract.partition_value(key) for key in partitions]
-        condition: sa.ColumnElement[bool] = table.c[contract.partition_column].in_(values)
-        if "period_type" in contract.column_names and contract.grain:
-            condition &= table.c.period_type == contract.grain.value
-        return condition
+        return sa.and_(
+            table.c[contract.partition_column].in_(values),
+            *(table.c[name] == value for name, value in contract.shared_by.items()),
+        )
 
 
 def _versions(metadata: sa.MetaData) -> sa.Table:

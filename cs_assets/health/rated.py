@@ -38,14 +38,18 @@ def rated_customers(
     before = before.select(*_CUSTOMER, score_30d_ago="overall")
     rows = measured.filter(measured.basis == NOW).inner_join(scored, [*_CUSTOMER, "basis"])
     rows = rows.left_join(before, _CUSTOMER, rname="{name}_before")
-    rows = rows.mutate(
-        signal_date=rows.as_of,
-        change_30d=difference(rows.overall, rows.score_30d_ago),
-        contract_days_left=rows.contract_end.delta(rows.as_of, unit="day"),
-    )
+    rows = dated(rows.mutate(change_30d=difference(rows.overall, rows.score_30d_ago)))
     if facts.sales is None:
         return rows.mutate(owner=ibis.null("string"))
     return rows.left_join(_owners(facts.sales, as_ofs), _CUSTOMER, rname="{name}_owned")
+
+
+def dated(rows: ir.Table) -> ir.Table:
+    """Add what rules may name of the day itself: `signal_date`, `contract_days_left`."""
+    return rows.mutate(
+        signal_date=rows.as_of,
+        contract_days_left=rows.contract_end.delta(rows.as_of, unit="day"),
+    )
 
 
 def _owners(sales: ir.Table, as_ofs: ir.Table) -> ir.Table:

@@ -55,6 +55,22 @@ def scores(measures: ir.Table, card: Scorecard) -> ir.Table:
     ).drop("known", "missing")
 
 
+def contributions(scored: ir.Table, card: Scorecard) -> dict[str, ir.FloatingValue]:
+    """Return by dimension what it contributes to the overall score of `scores`; null: no data.
+
+    A dimension's score times its share of the weight with data: they sum to the overall score,
+    but for the rounding of either.
+    """
+    weights = {
+        name: _weight(scored, card, name) * scored[column].notnull().cast("int8")
+        for name, column in card.score_columns.items()
+    }
+    whole = sum(weights.values()).nullif(0)
+    return {
+        name: weight * scored[card.score_columns[name]] / whole for name, weight in weights.items()
+    }
+
+
 def published(score: ir.FloatingValue, card: Scorecard) -> ir.FloatingValue:
     """Return a score in the scorecard's own scale, 0..1 or 0..100."""
     # 0..100 has two decimals less, and as many digits
@@ -94,10 +110,7 @@ def _weighed(measures: ir.Table, card: Scorecard) -> ir.Table:
     kept = [name for name in measures.columns if name not in {m.name for m in MEASURES}]
     pieces = piece_scores(measures, card)
     weighed = pieces.mutate(
-        **{
-            _weight_column(name): by_type(pieces, {t: w[name] for t, w in card.weights.items()})
-            for name in card.dimensions
-        },
+        **{_weight_column(name): _weight(pieces, card, name) for name in card.dimensions},
         **{
             card.score_columns[name]: _mean(
                 (pieces[piece_column(name, piece)], ibis.literal(given.weight))
@@ -126,6 +139,10 @@ def _weighed(measures: ir.Table, card: Scorecard) -> ir.Table:
 
 def _weight_column(dimension: str) -> str:
     return f"_weight_{dimension}"
+
+
+def _weight(customers: ir.Table, card: Scorecard, dimension: str) -> ir.FloatingValue:
+    return by_type(customers, {kind: own[dimension] for kind, own in card.weights.items()})
 
 
 def _mean(weighted: Iterable[tuple[ir.FloatingValue, ir.FloatingValue]]) -> ir.FloatingValue:

@@ -5,7 +5,7 @@ from typing import Any
 import ibis
 import pytest
 
-from cs_assets.health.scoring import factors, published, scores
+from cs_assets.health.scoring import contributions, factors, published, scores
 from tests.health.score_cases import (
     SAAS,
     SCHEMA,
@@ -312,3 +312,15 @@ def test_weights_in_the_file_are_the_specifications() -> None:
     assert written("service_4")["weights"] == {
         "all": {"satisfaction": 0.30, "activity": 0.25, "financial": 0.25, "contract": 0.20}
     }
+
+
+def test_what_dimensions_contribute_sums_to_the_score() -> None:
+    rows = numbered([customer(), customer(login_days=10, csat=4), customer(payment_status="late")])
+    found = scores(ibis.memtable(rows, schema=SCHEMA), SAAS)
+    parts = contributions(found, SAAS)
+    table = found.select("customer_id", "overall", **parts).order_by("customer_id")
+    for row in table.to_pyarrow().to_pylist():
+        known = [row[name] for name in parts if row[name] is not None]
+        assert row["overall"] == (pytest.approx(sum(known), abs=2e-6) if known else None)
+    unknown, *_ = table.to_pyarrow().to_pylist()
+    assert all(unknown[name] is None for name in parts)
