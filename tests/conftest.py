@@ -11,6 +11,7 @@ import pytest
 from servers import either_warehouse, mariadb_url, postgres_accounts, postgres_url
 from storage_cases import opened
 
+import tests.served
 from cs_resources.storage import Storage
 
 # a terminal wide enough for the longest temporary path
@@ -21,6 +22,13 @@ hypothesis.settings.load_profile("house")
 
 
 __all__ = ["either_warehouse", "mariadb_url", "postgres_accounts", "postgres_url"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_are_left_clean() -> Iterator[None]:
+    """What installations made on servers is dropped at the end."""
+    with tests.served.served():
+        yield
 
 
 @pytest.fixture

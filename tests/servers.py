@@ -34,15 +34,15 @@ def require_service(name: str, is_there: bool) -> None:
 
 
 @contextmanager
-def postgres_database() -> Iterator[sa.URL]:
-    """An empty database of its own on the PostgreSQL server, dropped at the end."""
-    require_service(f"PostgreSQL ({_POSTGRES.render_as_string()})", _postgres_is_there())
+def postgres_database(server: sa.URL = _POSTGRES) -> Iterator[sa.URL]:
+    """An empty database of its own on a PostgreSQL server, dropped at the end."""
+    require_service(f"PostgreSQL ({server.render_as_string()})", _postgres_is_there(server))
     name = f"cs_test_{uuid4().hex[:12]}"
-    on_postgres(f'CREATE DATABASE "{name}"')
+    on_postgres(f'CREATE DATABASE "{name}"', server)
     try:
-        yield _POSTGRES.set(database=name)
+        yield server.set(database=name)
     finally:
-        on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)')
+        on_postgres(f'DROP DATABASE "{name}" WITH (FORCE)', server)
 
 
 @contextmanager
@@ -116,9 +116,9 @@ def postgres_accounts(postgres_url: sa.URL) -> Iterator[dict[str, sa.URL]]:
 
 
 @cache
-def _postgres_is_there() -> bool:
+def _postgres_is_there(server: sa.URL) -> bool:
     try:
-        on_postgres("SELECT 1")
+        on_postgres("SELECT 1", server)
     except sa.exc.OperationalError:
         return False
     return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.definitions import CONTRACTS, build_definitions
 from cs_resources.call_database import CallDatabase
 from cs_resources.call_schema import TURN
-from cs_resources.settings import Settings
 from cs_resources.storage import storage_of
+from tests.calls.server_cases import READ_AT, TASK, Row
+from tests.served import SERVED
+
+__all__ = ["READ_AT", "TASK", "Row"]
 
 MONDAY = date(2025, 11, 24)
 NOON = datetime.fromisoformat("2025-11-24 12:00:00")
-READ_AT = datetime(2025, 12, 1, 2, 0, tzinfo=UTC)
 TABLE = "autodialer_call_record_2025_11"
-TASK = ("t1", "续费回访", "2025-11-03 09:00:00")
-Row = dict[str, Any]
 
 
 def at(text: str) -> datetime:
@@ -90,6 +90,12 @@ def call_database(path: Path, **options: Any) -> CallDatabase:
     """A call database over a SQLite file, with a clock that stands still."""
     usual = {"history_start": date(2025, 7, 1), "clock": lambda: READ_AT}
     return CallDatabase(url=sa.URL.create("sqlite", database=str(path)), **(usual | options))
+
+
+def call_database_of_home(path: Path, **options: Any) -> CallDatabase:
+    """A call database over a SQLite file, or over its copy on a server, if tests run on servers."""
+    usual = {"clock": lambda: READ_AT}
+    return SERVED.database(path, **(usual | options)) or call_database(path, **options)
 
 
 def read_records(source: CallDatabase, *days: date) -> list[Row]:
@@ -171,12 +177,12 @@ class Installation:
         database: CallDatabase | None = None,
         **settings: Any,
     ) -> None:
-        self.settings = Settings(
-            cs_home=home, cs_history_start=first, cs_history_end=last, **settings
+        self.settings = SERVED.settings(
+            home, cs_history_start=first, cs_history_end=last, **settings
         )
         self.storage = replace(storage_of(self.settings, CONTRACTS), threads=threads)
         self.source = self.settings.sample_call_source
-        self.database = database or call_database(self.source, history_start=first)
+        self.database = database or call_database_of_home(self.source, history_start=first)
         self.definitions = build_definitions(self.settings, self.storage, self.database)
         self.events: list[dg.DagsterEvent] = []
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import pymysql
 import sqlalchemy as sa
 
 from cs_resources.call_database import CallDatabase
-from tests.calls.cases import READ_AT, TASK, Row
 
+Row = dict[str, Any]
+READ_AT = datetime(2025, 12, 1, 2, 0, tzinfo=UTC)
+TASK = ("t1", "续费回访", "2025-11-03 09:00:00")
 RECORDS, DETAILS = "autodialer_call_record", "autodialer_call_record_detail"
 _TASKS = "uuid char(36) PRIMARY KEY, name varchar(191), created_at datetime"
 _RECORDS = (

@@ -10,7 +10,7 @@ import pytest
 
 from cs_assets.definitions import build_definitions
 from cs_schedules.requests import REASON_TAG
-from tests.calls.cases import TASK, Installation, Row, call_database, record, turn, write_source
+from tests.calls.cases import TASK, Installation, Row, record, turn, write_source
 
 FIRST, LAST = date(2025, 11, 20), date(2025, 11, 23)
 MORNING = datetime(2025, 11, 24, 0, 0, tzinfo=UTC)  # 08:00 in Shanghai
@@ -35,15 +35,13 @@ def house_of(home: Path, rows: Sequence[Row]) -> Installation:
 
 def look(house: Installation, now: datetime = MORNING) -> list[dg.RunRequest]:
     """Run the sensor once on a fresh reading of the source."""
-    definitions = build_definitions(
-        house.settings, house.storage, call_database(house.source, history_start=FIRST)
-    )
+    definitions = build_definitions(house.settings, house.storage, house.database)
     repository = definitions.get_repository_def()
     with dg.build_sensor_context(
         repository_def=repository,
         resources={
             "storage": house.storage,
-            "call_database": call_database(house.source, history_start=FIRST),
+            "call_database": house.database,
             "clock": lambda: now,
         },
     ) as context:
