@@ -1,4 +1,4 @@
-"""Signals by day and alerts by period as Dagster assets.
+"""Scores and signals by day, and alerts by period, as Dagster assets.
 
 Belongs here: names, inputs, figures. Must not: conditions (see `alerts`).
 """
@@ -9,11 +9,14 @@ import ibis.expr.types as ir
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
 from cs_assets.health.alert_contracts import RISK_ALERT, RISK_SIGNALS
 from cs_assets.health.alerts import open_alerts, signals
-from cs_assets.health.rated import rated_customers
+from cs_assets.health.bases import NOW
+from cs_assets.health.forecast_contracts import DAILY_SCORES
+from cs_assets.health.rated import daily_scores, measured_days, rated_customers
 from cs_assets.health.rules import HealthRules
 from cs_assets.periods import period_days
-from cs_assets.results import Result
+from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import (
+    counts_by_day,
     counts_by_partition,
     nothing_loaded,
     period_figures,
@@ -25,7 +28,7 @@ from cs_resources.storage import Storage
 
 
 def alert_assets(calendar: Calendar, rules: HealthRules) -> list[dg.AssetsDefinition]:
-    """Return the signals of each day, and the alerts open in each week, month and quarter."""
+    """Return what is made of each day, and the alerts open in each week, month and quarter."""
     return [
         _risk_signals(calendar, rules),
         *(_risk_alerts(calendar, grain) for grain in PERIOD_GRAINS),
@@ -33,42 +36,67 @@ def alert_assets(calendar: Calendar, rules: HealthRules) -> list[dg.AssetsDefini
 
 
 def _risk_signals(calendar: Calendar, rules: HealthRules) -> dg.AssetsDefinition:
+    # in one step: measuring the customers is the dear part of both
     @table_asset(
         RISK_SIGNALS,
+        DAILY_SCORES,
         partitions=calendar.partitions(Grain.DAY),
         ins={fact.name: all_days(fact, calendar, Grain.DAY) for fact in rules.facts},
-        configuration=rules.of_signals,
+        configuration=rules.of_days,
     )
-    def risk_signals(context: dg.AssetExecutionContext, **facts: ir.Table) -> Result:
-        """Find the customers for whom a rule of alerts holds on the days."""
+    def risk_signals_and_scores(
+        context: dg.AssetExecutionContext, **facts: ir.Table
+    ) -> tuple[Result, Result]:
+        """Score the customers on the days, and find those for whom a rule of alerts holds."""
         storage: Storage = context.resources.storage
         days = step_periods(context, Grain.DAY, *rules.facts)
         for day in days:
             calendar.require_reach(day.as_of)
-        customers = rated_customers(
-            rules.named(facts, calendar),
-            days,
-            calendar.history_start,
-            rules.features,
-            rules.alert_card,
+        named = rules.named(facts, calendar)
+        lazy = measured_days(named, days, calendar.history_start, rules.features)
+        measured = storage.stager.kept(lazy)
+        found, explained = (
+            signals(rated_customers(table, named.sales, rules.alert_card), rules.alerts)
+            for table in (measured, lazy)
         )
-        expression = signals(customers, rules.alerts)
-        found = storage.stager.kept(expression)
-        figures: dict[str, dict[str, int | float | str]] = {
-            key: {"signals": rows}
-            for key, rows in (zeros(context) | counts_by_partition(found, RISK_SIGNALS)).items()
-        }
-        by_rule = found.group_by(["signal_date", "rule"]).agg(rows=found.count())
-        for row in by_rule.to_pyarrow().to_pylist():
-            figures[RISK_SIGNALS.partition_key(row["signal_date"])][row["rule"]] = row["rows"]
-        return Result(
-            found,
-            figures=figures,
-            refused=nothing_loaded(context, days),
-            explains=expression,
+        found, refused = storage.stager.kept(found), nothing_loaded(context, days)
+        scored = daily_scores(measured, rules.scorecards)
+        return (
+            Result(found, figures=_counted(context, found), refused=refused, explains=explained),
+            Result(
+                scored,
+                totals=(_every_customer(context, measured, rules),),
+                refused=refused,
+                explains=daily_scores(lazy, rules.scorecards),
+            ),
         )
 
-    return risk_signals
+    return risk_signals_and_scores
+
+
+def _counted(
+    context: dg.AssetExecutionContext, found: ir.Table
+) -> dict[str, dict[str, int | float | str]]:
+    """Count signals by day, in all and by rule."""
+    figures: dict[str, dict[str, int | float | str]] = {
+        key: {"signals": rows}
+        for key, rows in (zeros(context) | counts_by_partition(found, RISK_SIGNALS)).items()
+    }
+    by_rule = found.group_by(["signal_date", "rule"]).agg(rows=found.count())
+    for row in by_rule.to_pyarrow().to_pylist():
+        figures[RISK_SIGNALS.partition_key(row["signal_date"])][row["rule"]] = row["rows"]
+    return figures
+
+
+def _every_customer(
+    context: dg.AssetExecutionContext, measured: ir.Table, rules: HealthRules
+) -> ExpectedTotal:
+    today = measured.filter(measured.basis == NOW)
+    customers = zeros(context) | counts_by_day(today, "as_of")
+    return ExpectedTotal(
+        "every customer under every scorecard",
+        {day: rows * len(rules.scorecards) for day, rows in customers.items()},
+    )
 
 
 def _risk_alerts(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:

@@ -14,6 +14,7 @@ from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFO
 from cs_assets.health.measures import measures
 from cs_assets.health.rules import HealthRules
 from cs_assets.health.score_assets import score_assets
+from cs_assets.health.trend_assets import trend_asset
 from cs_assets.results import Result
 from cs_assets.steps import (
     counts_by_partition,
@@ -32,6 +33,7 @@ def health_assets(calendar: Calendar, rules: HealthRules) -> list[dg.AssetsDefin
         *(_customer_measures(calendar, grain, rules) for grain in PERIOD_GRAINS),
         *(asset for grain in PERIOD_GRAINS for asset in score_assets(calendar, grain, rules)),
         *alert_assets(calendar, rules),
+        *(trend_asset(calendar, grain, rules) for grain in PERIOD_GRAINS),
     ]
 
 

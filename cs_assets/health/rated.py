@@ -1,4 +1,4 @@
-"""Customers on a day, with everything that rules of alerts may look at.
+"""Customers on a day: their scores, and everything that rules of alerts may look at.
 
 Belongs here: putting measures, scores, their change and the owner side by side. Must not: rules.
 """
@@ -13,6 +13,7 @@ from cs_assets.health.alert_rules import SCORES
 from cs_assets.health.bases import NOW, by_period, days_to_measure
 from cs_assets.health.contracts import THIRTY_DAYS_BEFORE
 from cs_assets.health.features import Features
+from cs_assets.health.forecast_contracts import DAILY_SCORES
 from cs_assets.health.measures import Facts, measures
 from cs_assets.health.scorecard import Scorecard
 from cs_assets.health.scoring import scores
@@ -23,25 +24,51 @@ _CUSTOMER = ("tenant_id", "customer_id", "as_of")
 _ISO_DATE = 10
 
 
-def rated_customers(
-    facts: Facts, days: Sequence[LoadedPeriod], first: date, features: Features, card: Scorecard
+def measured_days(
+    facts: Facts, days: Sequence[LoadedPeriod], first: date, features: Features
 ) -> ir.Table:
-    """Return one row per day and customer: `signal_date`, `owner`, `alert_rules.COLUMNS`.
+    """Return measures of the customers on the days and 30 days before (`basis`).
 
     `days` are periods of one day, `first` is the first day of history.
     """
     wanted = days_to_measure(days, first, bases=[THIRTY_DAYS_BEFORE])
     as_ofs = wanted.select(as_of="basis_date").distinct()
-    measured = by_period(measures(facts, as_ofs, features), wanted)
+    return by_period(measures(facts, as_ofs, features), wanted)
+
+
+def rated_customers(measured: ir.Table, sales: ir.Table | None, card: Scorecard) -> ir.Table:
+    """Return one row per day and customer: `signal_date`, `owner`, `alert_rules.COLUMNS`.
+
+    `measured` is what `measured_days` returns; without `sales` nobody's owner is known.
+    """
     scored = scores(measured, card).select(*_CUSTOMER, "basis", *SCORES)
     before = scored.filter(scored.basis == THIRTY_DAYS_BEFORE)
     before = before.select(*_CUSTOMER, score_30d_ago="overall")
     rows = measured.filter(measured.basis == NOW).inner_join(scored, [*_CUSTOMER, "basis"])
     rows = rows.left_join(before, _CUSTOMER, rname="{name}_before")
     rows = dated(rows.mutate(change_30d=difference(rows.overall, rows.score_30d_ago)))
-    if facts.sales is None:
+    if sales is None:
         return rows.mutate(owner=ibis.null("string"))
-    return rows.left_join(_owners(facts.sales, as_ofs), _CUSTOMER, rname="{name}_owned")
+    as_ofs = measured.select("as_of").distinct()
+    return rows.left_join(_owners(sales, as_ofs), _CUSTOMER, rname="{name}_owned")
+
+
+def daily_scores(measured: ir.Table, cards: Sequence[Scorecard]) -> ir.Table:
+    """Return the columns of `daily_scores`, of what `measured_days` returns."""
+    today = measured.filter(measured.basis == NOW)
+    return ibis.union(*(_of_card(today, card) for card in cards))
+
+
+def _of_card(measured: ir.Table, card: Scorecard) -> ir.Table:
+    return (
+        scores(measured, card)
+        .mutate(
+            score_date=lambda rows: rows.as_of,
+            scorecard=ibis.literal(card.name),
+            scorecard_fingerprint=ibis.literal(card.fingerprint),
+        )
+        .select(*DAILY_SCORES.column_names)
+    )
 
 
 def dated(rows: ir.Table) -> ir.Table:

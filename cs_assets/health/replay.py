@@ -11,15 +11,15 @@ import ibis.expr.types as ir
 
 from cs_assets.health.alert_rules import CHANGES, SCORES, AlertRules
 from cs_assets.health.alerts import signals
-from cs_assets.health.contracts import OF_A_CARD, OF_A_CUSTOMER
+from cs_assets.health.contracts import OF_A_CUSTOMER
 from cs_assets.health.health import health
 from cs_assets.health.rated import dated
 from cs_assets.health.replay_contracts import HEALTH_REPLAY
 from cs_assets.health.score_change import change_ledger
-from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_TREND
+from cs_assets.health.score_contracts import CUSTOMER_HEALTH
 from cs_assets.health.scorecard import Scorecard
 from cs_assets.health.scoring import contributions, scores
-from cs_assets.health.trend import difference, trend
+from cs_assets.health.trend import changes, difference
 
 SIDES = ("opens", "ends")
 """What becomes of an alert under the candidate."""
@@ -33,10 +33,8 @@ def replayed(now: ir.Table, before: ir.Table, card: Scorecard) -> ir.Table:
     `now` has the measures at the as-of dates, `before` those at earlier days (`basis`).
     """
     scored = health([(card, scores(now, card))])
-    moved = trend(scored, health([(card, scores(before, card))]))
-    added = [name for name in HEALTH_TREND.column_names if name not in scored.columns]
-    rows = scored.inner_join(moved.select(*OF_A_CARD, *added), OF_A_CARD)
-    return rows.select(*HEALTH_REPLAY.column_names)
+    moved = changes(scored, health([(card, scores(before, card))]))
+    return moved.select(*HEALTH_REPLAY.column_names)
 
 
 def compared(replay: ir.Table, again: ir.Table, published: ir.Table) -> ir.Table:

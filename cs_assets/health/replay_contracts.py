@@ -11,7 +11,7 @@ from dataclasses import replace
 from cs_assets.calendar import PERIOD_GRAINS, Grain
 from cs_assets.contracts import Contract
 from cs_assets.health.contracts import OF_A_CARD
-from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_TREND
+from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_TREND, OUTLOOK
 
 CANDIDATE = "scorecard_fingerprint"
 """The column that tells candidates apart."""
@@ -21,13 +21,18 @@ HEALTH_REPLAY = replace(
     name="health_replay",
     table="customer_health_replay",
     description="What `customer_health_scores` and `customer_health_trend` would hold of past "
-    "periods under a candidate scorecard: written by `cs replay`, removed by `cs replays`, read "
-    "by no asset.",
+    "periods under a candidate scorecard, but for what is made of daily scores: written by `cs "
+    "replay`, removed by `cs replays`, read by no asset.",
     key=tuple(CANDIDATE if name == "scorecard" else name for name in OF_A_CARD),
     keeps_history=False,
     columns=(
         *CUSTOMER_HEALTH.columns,
-        *(c for c in HEALTH_TREND.columns if c.name not in CUSTOMER_HEALTH.column_names),
+        # nobody has daily scores of a candidate
+        *(
+            column
+            for column in HEALTH_TREND.columns
+            if column.name not in CUSTOMER_HEALTH.column_names and column not in OUTLOOK
+        ),
     ),
 )
 

@@ -47,9 +47,9 @@ class HealthRules:
         return "/".join(card.fingerprint for card in self.scorecards)
 
     @property
-    def of_signals(self) -> str:
-        """What signals depend on besides facts, as one text."""
-        return f"{self.of_measures}/{self.alert_card.fingerprint}/{self.alerts.fingerprint}"
+    def of_days(self) -> str:
+        """What scores and signals of a day depend on besides facts, as one text."""
+        return f"{self.of_measures}/{self.of_scores}/{self.alerts.fingerprint}"
 
     @property
     def alert_card(self) -> Scorecard:

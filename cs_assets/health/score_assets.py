@@ -1,6 +1,6 @@
 """Scores and what follows from them as Dagster assets by period.
 
-Belongs here: names, inputs, totals, figures. Must not: formulas (see `health`, `trend`, `factors`,
+Belongs here: names, inputs, totals, figures. Must not: formulas (see `health`, `factors`,
 `recommendations`, `ledger`).
 """
 
@@ -17,9 +17,8 @@ from cs_assets.health.health import Scored, health
 from cs_assets.health.ledger import ledger
 from cs_assets.health.recommendations import recommendations
 from cs_assets.health.rules import HealthRules
-from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_CHANGE, HEALTH_TREND
+from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_CHANGE
 from cs_assets.health.scoring import scores
-from cs_assets.health.trend import trend
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_partition, zeros
 from cs_assets.table_assets import same, table_asset
@@ -37,7 +36,6 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
     # in one step: scores are computed once, and tables that belong together are published together
     @table_asset(
         CUSTOMER_HEALTH.for_grain(grain),
-        HEALTH_TREND.for_grain(grain),
         HEALTH_FACTOR.for_grain(grain),
         RECOMMENDATION.for_grain(grain),
         partitions=calendar.partitions(grain),
@@ -49,7 +47,9 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
         customer_measures: ir.Table,
         customer_measures_before: ir.Table,
     ) -> tuple[Result, ...]:
-        """Score the customers by every scorecard, say what changed, why, and what to do."""
+        """Score the customers by every scorecard, say what speaks for and against them, and what
+        to do.
+        """
         stager: Stager = context.resources.storage.stager
         lazy: Scored = [(card, scores(customer_measures, card)) for card in rules.scorecards]
         now: Scored = [(card, stager.kept(table)) for card, table in lazy]
@@ -69,7 +69,6 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
                 figures=_grades(found, grain, customers),
                 explains=health(lazy),
             ),
-            Result(trend(found, stager.kept(health(before))), totals=(every,)),
             Result(health_factors(now, before)),
             Result(recommendations(now, rules.recommendations)),
         )

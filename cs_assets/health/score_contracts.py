@@ -84,17 +84,55 @@ CUSTOMER_HEALTH = Contract(
     ),
 )
 
+OUTLOOK = (
+    Column(
+        "days_in_poor_health",
+        "int64",
+        "Days of the last 30 at high or critical risk; null: some are unknown.",
+        nullable=True,
+        minimum=0,
+        maximum=30,
+        unit="days",
+    ),
+    _share(
+        "stability",
+        "1 - 2 x standard deviation of the scores of the last 30 days.",
+    ),
+    _share("forecast_30d", "Score expected 30 days after as_of; null: too little history."),
+    _share("forecast_low", "Lower bound of the forecast: 1 score of 10 should be below."),
+    _share("forecast_high", "Upper bound of the forecast: 1 score of 10 should be above."),
+)
+"""Columns of `health_trend` that are made of daily scores."""
+
 HEALTH_TREND = Contract(
     system=SYSTEM,
     name="health_trend",
     table="customer_health_trend",
     place=Place.WAREHOUSE,
-    description="Where each customer's score comes from: the changes since the previous period and "
-    "over 30 days, both computed by the scorecard in use now.",
+    description="Where each customer's score comes from and where it is heading: changes since the "
+    "previous period and over 30 days, the last 30 days, and the score expected in 30 days, all by "
+    "the scorecard in use now.",
     partition_column="period_key",
     key=OF_A_CARD,
-    kinds=frozenset({"duckdb"}),
+    kinds=frozenset({"duckdb", "scikitlearn"}),
     keeps_history=True,
+    rules=(
+        Rule(
+            "forecast outside its interval",
+            "The forecast lies between forecast_low and forecast_high.",
+            lambda rows: (
+                (rows.forecast_low <= rows.forecast_30d) & (rows.forecast_30d <= rows.forecast_high)
+            ),
+        ),
+        Rule(
+            "a forecast without an interval",
+            "Both bounds are known exactly where there is a forecast.",
+            lambda rows: (
+                (rows.forecast_30d.isnull() == rows.forecast_low.isnull())
+                & (rows.forecast_30d.isnull() == rows.forecast_high.isnull())
+            ),
+        ),
+    ),
     columns=(
         TENANT,
         *PERIOD_COLUMNS,
@@ -114,6 +152,7 @@ HEALTH_TREND = Contract(
             nullable=True,
             allowed=DIRECTIONS,
         ),
+        *OUTLOOK,
     ),
 )
 

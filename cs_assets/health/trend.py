@@ -1,6 +1,7 @@
 """Trends: a customer's score against that of the previous period and of 30 days before.
 
-Belongs here: differences of scores and what they are called. Must not: scores (see `scoring`).
+Belongs here: differences of scores and what they are called, beside the last 30 days and the
+forecast. Must not: scores (see `scoring`), how those are made (see `recent`, `forecast`).
 """
 
 import ibis
@@ -12,10 +13,11 @@ from cs_assets.health.score_contracts import DIRECTIONS, HEALTH_TREND
 STABLE = 0.03
 """A change over 30 days of exactly this much, up or down, is still stable."""
 _DECIMALS = 6
+_OF_A_DAY = ("tenant_id", "customer_id", "scorecard", "as_of")
 
 
-def trend(now: ir.Table, before: ir.Table) -> ir.Table:
-    """Return the columns of `health_trend`.
+def changes(now: ir.Table, before: ir.Table) -> ir.Table:
+    """Add to `now` what moved since the earlier days: the columns of `health_trend` but OUTLOOK.
 
     `now` has the scores at the as-of dates, `before` those at the earlier days (`basis`). What
     was unknown then, or is now, makes the change unknown.
@@ -36,7 +38,19 @@ def trend(now: ir.Table, before: ir.Table) -> ir.Table:
             (change_30d < -STABLE, declining),
             else_=stable,
         ),
-    ).select(*HEALTH_TREND.column_names)
+    )
+
+
+def trend(changed: ir.Table, recent: ir.Table, forecasts: ir.Table) -> ir.Table:
+    """Return the columns of `health_trend`.
+
+    `changed` is what `changes` returns, `recent` and `forecasts` what `recent.recent` and
+    `forecast.forecasts` return for the as-of dates.
+    """
+    rows = changed.left_join(recent, _OF_A_DAY, rname="{name}_recent")
+    expected = forecasts.rename(as_of="forecast_date")
+    rows = rows.left_join(expected, _OF_A_DAY, rname="{name}_expected")
+    return rows.select(*HEALTH_TREND.column_names)
 
 
 def difference(score: ir.FloatingValue, earlier: ir.FloatingValue) -> ir.FloatingValue:

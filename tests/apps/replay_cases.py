@@ -24,7 +24,7 @@ FIRST, LAST = date(2025, 12, 25), date(2025, 12, 31)
 CUSTOMERS = 12
 MADE = "customers_raw,sales_raw,support_raw,risk_signals," + ",".join(
     f"{name}_{grain}"
-    for name in ("customer_measures", "customer_health", "risk_alerts")
+    for name in ("customer_measures", "customer_health", "health_trend", "risk_alerts")
     for grain in PERIOD_GRAINS
 )
 Row = dict[str, Any]

@@ -1,7 +1,7 @@
 """The health system as it runs: from landed samples to scores, causes, advice and alerts."""
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ FIRST, LAST = date(2025, 11, 1), date(2025, 12, 31)
 CUSTOMERS = 5
 FILES = "customers_raw,sales_raw,support_raw,activity_raw"
 MONTHS = ",".join(c.name for c in MARTS if c.name.endswith("_month"))
-SCORES = ",".join(name for name in MONTHS.split(",") if name != "risk_alerts_month")
+OF_DAYS = ("risk_alerts_month", "health_trend_month", "forecast_accuracy_month")
+SCORES = ",".join(name for name in MONTHS.split(",") if name not in OF_DAYS)
 Row = dict[str, Any]
 
 
@@ -76,6 +77,24 @@ def test_trends_compare_published_scores(home: Home) -> None:
             assert row["previous_score"] == scores[*own, "2025-11"]
 
 
+def test_the_last_30_days_are_those_of_daily_scores(home: Home) -> None:
+    daily = {
+        (row["customer_id"], row["scorecard"], row["score_date"]): row
+        for row in home.rows("daily_scores")
+    }
+    for row in home.rows("health_trend_month"):
+        own, as_of = (row["customer_id"], row["scorecard"]), row["as_of"]
+        assert row["overall"] == daily[*own, as_of]["overall"]
+        days = [daily[*own, as_of - timedelta(days=back)] for back in range(30)]
+        poor = sum(day["risk_level"] in ("high", "critical") for day in days)
+        assert row["days_in_poor_health"] == poor
+        assert 0 <= row["stability"] <= 1
+        # five customers for two months are too little
+        assert row["forecast_30d"] is None
+    assert {row["graded"] for row in home.rows("forecast_accuracy_month")} == {0}
+    assert len(home.rows("forecast_accuracy_month")) == 2 * 2 * 4
+
+
 def test_advice_is_at_most_five_actions_by_what_they_win(home: Home) -> None:
     wins: dict[tuple[str, ...], list[float]] = {}
     for row in sorted(home.rows("recommendations_month"), key=lambda row: row["rank"]):
@@ -127,7 +146,7 @@ def test_what_lands_later_moves_no_earlier_period(tmp_path: Path) -> None:
     assert _stale(house) == {}
 
 
-def test_another_scorecard_makes_scores_stale_and_nothing_before_them(home: Home) -> None:
+def test_another_scorecard_makes_scores_stale_and_no_measures(home: Home) -> None:
     folder = home.landing.parent / "scorecards"
     folder.mkdir()
     packaged = Path(__file__).parents[2] / "cs_assets/health/scorecards/service_4.yaml"
@@ -139,8 +158,11 @@ def test_another_scorecard_makes_scores_stale_and_nothing_before_them(home: Home
     names = {contract.name for item in stale for contract in item.recipe.contracts}
     assert names == {
         f"{name}_month"
-        for name in ("customer_health", "health_trend", "health_factors", "recommendations")
-    } | {"health_change_month"}
+        for name in (
+            *("customer_health", "health_factors", "recommendations", "health_change"),
+            *("health_trend", "forecast_accuracy"),
+        )
+    } | {"daily_scores", "risk_signals"}
 
 
 def test_absent_sources_leave_scores_honest(tmp_path: Path) -> None:

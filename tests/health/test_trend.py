@@ -6,8 +6,11 @@ import ibis
 import pytest
 
 from cs_assets.health.contracts import PREVIOUS_PERIOD, THIRTY_DAYS_BEFORE
-from cs_assets.health.trend import trend
+from cs_assets.health.forecast import forecasts, standing
+from cs_assets.health.recent import recent
+from cs_assets.health.trend import changes, trend
 from cs_assets.periods import SCHEMA
+from tests.health.forecast_cases import AS_OF, table
 
 KEYS = {
     "tenant_id": "t",
@@ -24,8 +27,12 @@ def row_of(now: float | None, **before: float | None) -> dict[str, Any]:
     old = [present | {"overall": score, "basis": basis} for basis, score in before.items()]
     (row,) = (
         trend(
-            ibis.memtable([present], schema=COLUMNS),
-            ibis.memtable(old, schema=COLUMNS | {"basis": "string"}),
+            changes(
+                ibis.memtable([present], schema=COLUMNS),
+                ibis.memtable(old, schema=COLUMNS | {"basis": "string"}),
+            ),
+            recent(table([]), [AS_OF]),
+            forecasts(standing(table([]), [AS_OF]), []),
         )
         .to_pyarrow()
         .to_pylist()

@@ -50,8 +50,8 @@ def run(migrator: Migrator, *statements: str) -> list[sa.Row[object]]:
 
 
 def test_upgraded_from_nothing_the_warehouse_is_as_the_contracts_say(migrator: Migrator) -> None:
-    assert migrator.missing() == ["it is at revision nothing, this version needs 0007"]
-    assert migrator.upgrade()[0] == "migrated from nothing to 0007"
+    assert migrator.missing() == ["it is at revision nothing, this version needs 0008"]
+    assert migrator.upgrade()[0] == "migrated from nothing to 0008"
     engine = migrator.dialect.create_engine(migrator.url)
     with engine.connect() as connection:
         assert differences(connection, migrator.tables) == []
@@ -92,7 +92,7 @@ def test_an_upgrade_keeps_what_was_published(migrator: Migrator) -> None:
 def test_tables_that_an_older_version_made_are_taken_over(migrator: Migrator) -> None:
     migrator.upgrade("0001")
     run(migrator, INSERT_VERSION, "DROP TABLE alembic_version")
-    assert migrator.upgrade()[0] == "migrated from nothing to 0007"
+    assert migrator.upgrade()[0] == "migrated from nothing to 0008"
     assert migrator.missing() == []
     assert len(run(migrator, "SELECT * FROM partition_version")) == 1
 

@@ -1,0 +1,88 @@
+"""Trends, forecasts and their accuracy as Dagster assets by period.
+
+Belongs here: names, inputs, totals, figures. Must not: formulas (see `trend`, `recent`, `forecast`,
+`forecast_accuracy`).
+"""
+
+from datetime import date
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from cs_assets.calendar import Calendar, Grain
+from cs_assets.health.contracts import CUSTOMER_MEASURES_BEFORE
+from cs_assets.health.forecast import (
+    current,
+    forecasts,
+    made_on,
+    pairs,
+    reach_days,
+    standing,
+)
+from cs_assets.health.forecast_accuracy import accuracy, graded
+from cs_assets.health.forecast_contracts import DAILY_SCORES, FORECAST_ACCURACY
+from cs_assets.health.forecast_fit import fit
+from cs_assets.health.health import health
+from cs_assets.health.recent import recent
+from cs_assets.health.rules import HealthRules
+from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_TREND
+from cs_assets.health.scoring import scores
+from cs_assets.health.trend import changes, trend
+from cs_assets.results import ExpectedTotal, Result
+from cs_assets.steps import counts_by_partition, zeros
+from cs_assets.table_assets import days, same, table_asset
+from cs_resources.staging import Stager
+
+_LONGEST = {Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92}
+"""Days by which as_of may lie before the end of a running period, and one more."""
+
+
+def trend_asset(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDefinition:
+    """Return the asset of a grain's trends, with the forecasts and how good the last were."""
+    reach = calendar.trailing(grain, reach_days() + _LONGEST[grain] - 1)
+
+    # in one step: the forecasts that are graded are fitted as those that are made
+    @table_asset(
+        HEALTH_TREND.for_grain(grain),
+        FORECAST_ACCURACY.for_grain(grain),
+        partitions=calendar.partitions(grain),
+        ins={
+            "customer_health": same(CUSTOMER_HEALTH.for_grain(grain)),
+            "customer_measures_before": same(CUSTOMER_MEASURES_BEFORE.for_grain(grain)),
+            "daily_scores": days(DAILY_SCORES, reach),
+        },
+        configuration=rules.of_scores,
+    )
+    def health_trend_of_period(
+        context: dg.AssetExecutionContext,
+        customer_health: ir.Table,
+        customer_measures_before: ir.Table,
+        daily_scores: ir.Table,
+    ) -> tuple[Result, Result]:
+        """Say where customers come from and where they are heading, and grade what was said."""
+        stager: Stager = context.resources.storage.stager
+        earlier = health(
+            [(card, scores(customer_measures_before, card)) for card in rules.scorecards]
+        )
+        changed = changes(customer_health, earlier)
+        as_ofs = _dates(customer_health)
+        daily = current(daily_scores, rules.scorecards)
+        fits = fit(pairs(daily, made_on(as_ofs)).to_pyarrow().to_pandas())
+        expected = stager.kept(forecasts(standing(daily, made_on(as_ofs)), fits))
+        lately = stager.kept(recent(daily, as_ofs))
+        every = ExpectedTotal(
+            "every score of the period",
+            zeros(context) | counts_by_partition(customer_health, CUSTOMER_HEALTH.for_grain(grain)),
+        )
+        due = stager.kept(graded(expected, customer_health))
+        return (
+            Result(trend(stager.kept(changed), lately, expected), totals=(every,)),
+            Result(accuracy(due, customer_health, fits)),
+        )
+
+    return health_trend_of_period
+
+
+def _dates(customer_health: ir.Table) -> list[date]:
+    found = customer_health.select("as_of").distinct().to_pyarrow()["as_of"].to_pylist()
+    return sorted(found)
