@@ -89,7 +89,7 @@ def build_definitions(
     assets = [
         *calls_assets(calendar, judge, audit, limit_of(settings), settings.cs_locale),
         *source_assets(calendar, limit_of(settings)),
-        *health_assets(calendar, health_rules_of(settings)),
+        *health_assets(calendar, health_rules_of(settings), settings.cs_locale),
     ]
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}

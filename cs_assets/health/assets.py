@@ -11,6 +11,7 @@ from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
 from cs_assets.health.alert_assets import alert_assets
 from cs_assets.health.bases import before, by_period, days_to_measure, now
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
+from cs_assets.health.health_pictures import Locale
 from cs_assets.health.measures import measures
 from cs_assets.health.rules import HealthRules
 from cs_assets.health.score_assets import score_assets
@@ -27,13 +28,19 @@ from cs_assets.table_assets import all_days, table_asset
 from cs_resources.storage import Storage
 
 
-def health_assets(calendar: Calendar, rules: HealthRules) -> list[dg.AssetsDefinition]:
-    """Return every asset of the system."""
+def health_assets(
+    calendar: Calendar, rules: HealthRules, locale: Locale
+) -> list[dg.AssetsDefinition]:
+    """Return every asset of the system; `locale` is that of the words in pictures."""
     return [
         *(_customer_measures(calendar, grain, rules) for grain in PERIOD_GRAINS),
-        *(asset for grain in PERIOD_GRAINS for asset in score_assets(calendar, grain, rules)),
+        *(
+            asset
+            for grain in PERIOD_GRAINS
+            for asset in score_assets(calendar, grain, rules, locale)
+        ),
         *alert_assets(calendar, rules),
-        *(trend_asset(calendar, grain, rules) for grain in PERIOD_GRAINS),
+        *(trend_asset(calendar, grain, rules, locale) for grain in PERIOD_GRAINS),
     ]
 
 

@@ -29,7 +29,7 @@ def graded(expected: ir.Table, now: ir.Table) -> ir.Table:
     due = expected.mutate(
         as_of=(expected.forecast_date + ibis.interval(days=STEP_DAYS)).cast("date")
     )
-    actual = now.select(*_OF_A_CARD, "customer_id", actual="overall")
+    actual = now.select(*_OF_A_CARD, "customer_id", "period_key", actual="overall")
     rows = due.inner_join(actual, [*_OF_A_CARD, "customer_id"])
     return rows.filter(rows.actual.notnull()).mutate(
         error=_millionths(rows.forecast_30d - rows.actual),

@@ -4,7 +4,8 @@ Belongs here: names, inputs, totals, figures. Must not: formulas (see `health`, 
 `recommendations`, `ledger`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import dagster as dg
 import ibis.expr.types as ir
@@ -14,6 +15,7 @@ from cs_assets.health.advice_contracts import HEALTH_FACTOR, RECOMMENDATION
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
 from cs_assets.health.factors import health_factors
 from cs_assets.health.health import Scored, health
+from cs_assets.health.health_pictures import Locale, grades_picture
 from cs_assets.health.ledger import ledger
 from cs_assets.health.recommendations import recommendations
 from cs_assets.health.rules import HealthRules
@@ -25,12 +27,19 @@ from cs_assets.table_assets import same, table_asset
 from cs_resources.staging import Stager
 
 
-def score_assets(calendar: Calendar, grain: Grain, rules: HealthRules) -> list[dg.AssetsDefinition]:
-    """Return the assets of a grain that are made of measures by scorecards."""
-    return [_health(calendar, grain, rules), _change(calendar, grain, rules)]
+def score_assets(
+    calendar: Calendar, grain: Grain, rules: HealthRules, locale: Locale
+) -> list[dg.AssetsDefinition]:
+    """Return the assets of a grain that are made of measures by scorecards.
+
+    `locale` is that of the words in pictures.
+    """
+    return [_health(calendar, grain, rules, locale), _change(calendar, grain, rules)]
 
 
-def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDefinition:
+def _health(
+    calendar: Calendar, grain: Grain, rules: HealthRules, locale: Locale
+) -> dg.AssetsDefinition:
     measured = CUSTOMER_MEASURES.for_grain(grain)
 
     # in one step: scores are computed once, and tables that belong together are published together
@@ -62,12 +71,14 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
             {key: rows * len(rules.scorecards) for key, rows in customers.items()},
         )
         found = stager.kept(health(now))
+        counts = _counts(found)
         return (
             Result(
                 found,
                 totals=(every,),
-                figures=_grades(found, grain, customers),
+                figures=_grades(counts, grain, customers),
                 explains=health(lazy),
+                picture=grades_picture(counts, rules.scorecards, locale),
             ),
             Result(health_factors(now, before)),
             Result(recommendations(now, rules.recommendations)),
@@ -104,18 +115,25 @@ def _now_and_before(grain: Grain) -> dict[str, dg.AssetIn]:
     }
 
 
+def _counts(found: ir.Table) -> list[dict[str, Any]]:
+    """Count customers by period, scorecard and grade, in each scorecard the best grade first."""
+    counted = found.group_by(["period_key", "scorecard", "grade"]).agg(
+        rows=found.count(), best=found.overall.max()
+    )
+    best_first = counted.order_by(["scorecard", counted.best.desc(nulls_first=False)])
+    rows: list[dict[str, Any]] = best_first.to_pyarrow().to_pylist()
+    return rows
+
+
 def _grades(
-    found: ir.Table, grain: Grain, customers: Mapping[str, int]
+    counts: Iterable[Mapping[str, Any]], grain: Grain, customers: Mapping[str, int]
 ) -> dict[str, dict[str, int | float | str]]:
-    """Count customers by scorecard and grade."""
+    """Name the counts for each partition."""
     figures: dict[str, dict[str, int | float | str]] = {
         key: {"customers": rows} for key, rows in customers.items()
     }
-    by = ["period_key", "scorecard", "grade"]
     contract = CUSTOMER_HEALTH.for_grain(grain)
-    counted = found.group_by(by).agg(rows=found.count(), best=found.overall.max())
-    best_first = counted.order_by(["scorecard", counted.best.desc(nulls_first=False)])
-    for row in best_first.to_pyarrow().to_pylist():
+    for row in counts:
         key = contract.partition_key(row["period_key"])
         figures[key][f"{row['scorecard']}: {row['grade'] or 'unknown'}"] = row["rows"]
     return figures

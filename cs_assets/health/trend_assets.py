@@ -5,12 +5,14 @@ Belongs here: names, inputs, totals, figures. Must not: formulas (see `trend`, `
 """
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import ibis.expr.types as ir
 
-from cs_assets.calendar import Calendar, Grain
-from cs_assets.health.contracts import CUSTOMER_MEASURES_BEFORE
+from cs_assets.calendar import Calendar, Grain, period_from_partition
+from cs_assets.contracts import Contract
+from cs_assets.health.contracts import CUSTOMER_MEASURES_BEFORE, OF_A_CARD
 from cs_assets.health.forecast import (
     current,
     forecasts,
@@ -20,9 +22,16 @@ from cs_assets.health.forecast import (
     standing,
 )
 from cs_assets.health.forecast_accuracy import accuracy, graded
-from cs_assets.health.forecast_contracts import DAILY_SCORES, FORECAST_ACCURACY
+from cs_assets.health.forecast_contracts import DAILY_SCORES, EVERY_TYPE, FORECAST_ACCURACY
 from cs_assets.health.forecast_fit import fit
 from cs_assets.health.health import health
+from cs_assets.health.health_pictures import (
+    PERIODS,
+    Locale,
+    forecast_words,
+    forecasts_picture,
+    movement_table,
+)
 from cs_assets.health.recent import recent
 from cs_assets.health.rules import HealthRules
 from cs_assets.health.score_contracts import CUSTOMER_HEALTH, HEALTH_TREND
@@ -32,19 +41,23 @@ from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import counts_by_partition, zeros
 from cs_assets.table_assets import days, same, table_asset
 from cs_resources.staging import Stager
+from cs_resources.storage import Storage
 
 _LONGEST = {Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92}
 """Days by which as_of may lie before the end of a running period, and one more."""
 
 
-def trend_asset(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDefinition:
+def trend_asset(
+    calendar: Calendar, grain: Grain, rules: HealthRules, locale: Locale
+) -> dg.AssetsDefinition:
     """Return the asset of a grain's trends, with the forecasts and how good the last were."""
+    contract = FORECAST_ACCURACY.for_grain(grain)
     reach = calendar.trailing(grain, reach_days() + _LONGEST[grain] - 1)
 
     # in one step: the forecasts that are graded are fitted as those that are made
     @table_asset(
         HEALTH_TREND.for_grain(grain),
-        FORECAST_ACCURACY.for_grain(grain),
+        contract,
         partitions=calendar.partitions(grain),
         ins={
             "customer_health": same(CUSTOMER_HEALTH.for_grain(grain)),
@@ -75,9 +88,31 @@ def trend_asset(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.Asse
             zeros(context) | counts_by_partition(customer_health, CUSTOMER_HEALTH.for_grain(grain)),
         )
         due = stager.kept(graded(expected, customer_health))
+        counts = zeros(context) | counts_by_partition(due, contract)
+        twice = ExpectedTotal(
+            "every graded forecast in its type and in all",
+            {key: 2 * rows for key, rows in counts.items()},
+            column="graded",
+        )
+        found = stager.kept(trend(stager.kept(changed), lately, expected))
+        grades = customer_health.select(*OF_A_CARD, "grade")
+        judged = stager.kept(accuracy(due, customer_health, fits))
         return (
-            Result(trend(stager.kept(changed), lately, expected), totals=(every,)),
-            Result(accuracy(due, customer_health, fits)),
+            Result(
+                found,
+                totals=(every,),
+                picture=movement_table(
+                    _moved(found.inner_join(grades, OF_A_CARD)), rules.scorecards, locale
+                ),
+            ),
+            Result(
+                judged,
+                totals=(twice,),
+                figures=_words(judged, contract, locale),
+                picture=forecasts_picture(
+                    [*_periods_before(context, contract), *_rows(judged)], locale
+                ),
+            ),
         )
 
     return health_trend_of_period
@@ -86,3 +121,34 @@ def trend_asset(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.Asse
 def _dates(customer_health: ir.Table) -> list[date]:
     found = customer_health.select("as_of").distinct().to_pyarrow()["as_of"].to_pylist()
     return sorted(found)
+
+
+def _moved(rows: ir.Table) -> list[dict[str, Any]]:
+    by = ["period_key", "scorecard", "previous_grade", "grade"]
+    return _rows(rows.group_by(by).agg(rows=rows.count()))
+
+
+def _words(
+    judged: ir.Table, contract: Contract, locale: Locale
+) -> dict[str, dict[str, int | float | str]]:
+    """Say for each partition and scorecard whether the forecast beats expecting no change."""
+    figures: dict[str, dict[str, int | float | str]] = {}
+    for row in sorted(_rows(judged), key=lambda row: (row["tenant_id"], row["scorecard"])):
+        if row["customer_type"] == EVERY_TYPE:
+            own = figures.setdefault(contract.partition_key(row["period_key"]), {})
+            own[f"{row['tenant_id']} {row['scorecard']}"] = forecast_words(row, locale)
+    return figures
+
+
+def _periods_before(context: dg.AssetExecutionContext, contract: Contract) -> list[dict[str, Any]]:
+    """Return what was published of the periods before those of the step."""
+    storage: Storage = context.resources.storage
+    period = period_from_partition(contract.grain or Grain.DAY, min(context.partition_keys))
+    keys = [(period := period.previous()).partition_key for _ in range(PERIODS)]
+    published = sorted(storage.warehouse.published(contract, keys))
+    return storage.stream(contract, published).read_all().to_pylist()
+
+
+def _rows(table: ir.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_pyarrow().to_pylist()
+    return rows

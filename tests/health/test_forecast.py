@@ -6,8 +6,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from cs_assets.contracts import Contract
 from cs_assets.health.forecast import SAMPLE_CUSTOMERS, current, pairs
+from cs_assets.health.forecast_contracts import DAILY_SCORES, FORECAST_ACCURACY
 from cs_assets.health.forecast_fit import FEWEST_PAIRS, fit
+from cs_assets.health.score_contracts import HEALTH_TREND
+from tests.calls.cases import table_of
 from tests.health.forecast_cases import (
     AS_OF,
     Row,
@@ -19,6 +23,19 @@ from tests.health.forecast_cases import (
     step,
     table,
 )
+
+GOOD: Row = {
+    "graded": 3,
+    "mae": 0.03,
+    "mae_no_change": 0.02,
+    "within_rate": 0.8,
+    "beats_no_change": False,
+    "overall": 0.5,
+    "risk_level": "low",
+    "forecast_30d": 0.5,
+    "forecast_low": 0.5,
+    "forecast_high": 0.6,
+}
 
 
 def falling(scores: np.ndarray, left: int) -> np.ndarray:
@@ -174,3 +191,27 @@ def test_scores_of_another_scorecard_do_not_count() -> None:
     old: list[Row] = [daily(1, AS_OF, 0.5), daily(2, AS_OF, 0.5, scorecard_fingerprint="old")]
     kept = current(table(old), [Card]).to_pyarrow().to_pylist()  # type: ignore[list-item]
     assert [row["customer_id"] for row in kept] == ["c0001"]
+
+
+@pytest.mark.parametrize(
+    ("contract", "broken"),
+    [
+        (HEALTH_TREND, {"forecast_30d": 0.5, "forecast_low": 0.6, "forecast_high": 0.7}),
+        (HEALTH_TREND, {"forecast_30d": 0.5, "forecast_low": 0.4, "forecast_high": None}),
+        (HEALTH_TREND, {"forecast_30d": None, "forecast_low": 0.4, "forecast_high": 0.5}),
+        (FORECAST_ACCURACY, {"beats_no_change": True}),
+        (FORECAST_ACCURACY, {"mae": None}),
+        (FORECAST_ACCURACY, {"graded": 0}),
+        (DAILY_SCORES, {"overall": None, "risk_level": "low"}),
+    ],
+)
+def test_contracts_refuse_what_cannot_be(contract: Contract, broken: Row) -> None:
+    assert keeps_rules(contract, GOOD)
+    assert not keeps_rules(contract, {**GOOD, **broken})
+
+
+def keeps_rules(contract: Contract, values: Row) -> bool:
+    """Whether a row keeps every rule of its contract."""
+    rows = table_of(contract, [{name: values.get(name) for name in contract.column_names}])
+    held = [rule.holds(rows).as_scalar().to_pyarrow().as_py() for rule in contract.rules]
+    return all(value is not False for value in held)
