@@ -146,7 +146,8 @@ def _periods_before(context: dg.AssetExecutionContext, contract: Contract) -> li
     period = period_from_partition(contract.grain or Grain.DAY, min(context.partition_keys))
     keys = [(period := period.previous()).partition_key for _ in range(PERIODS)]
     published = sorted(storage.warehouse.published(contract, keys))
-    return storage.stream(contract, published).read_all().to_pylist()
+    rows: list[dict[str, Any]] = storage.stream(contract, published).read_all().to_pylist()
+    return rows
 
 
 def _rows(table: ir.Table) -> list[dict[str, Any]]:
