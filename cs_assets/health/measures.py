@@ -60,7 +60,8 @@ def measures(facts: Facts, as_ofs: ir.Table, features: Features) -> ir.Table:
     """Return one row per tenant_id, customer_id and as_of.
 
     `as_ofs` has distinct dates in its one column `as_of`. Customers are those of the snapshot of
-    that day whose contract has begun. Columns: the key, customer_type, MEASURES, EVIDENCE.
+    that day whose contract has begun, or of whose contract nothing is known. Columns: the key,
+    customer_type, MEASURES, EVIDENCE.
     """
     dates = as_ofs.select(as_of=as_ofs.as_of.cast("date"))
     table = _customers(facts.customers, dates)
@@ -82,7 +83,8 @@ def measures(facts: Facts, as_ofs: ir.Table, features: Features) -> ir.Table:
 
 def _customers(customers: ir.Table, as_ofs: ir.Table) -> ir.Table:
     rows = customers.inner_join(as_ofs, customers.snapshot_date == as_ofs.as_of)
-    return rows.filter(rows.contract_date <= rows.as_of).select(
+    has_begun = (rows.contract_date <= rows.as_of).fill_null(True)
+    return rows.filter(has_begun).select(
         *KEY,
         "customer_type",
         "contract_date",
@@ -102,7 +104,7 @@ def _with_activity(
         last_login(activity, as_ofs),
     ):
         table = _joined(table, family)
-    is_unknown = table.contract_date < first
+    is_unknown = (table.contract_date < first).fill_null(True)
     steps = table.onboarding_steps.fill_null(ibis.ifelse(is_unknown, ibis.null("int64"), 0))
     recent = _Window(table, first, RECENT_DAYS)
     adopted = _Window(table, first, ADOPTION_DAYS)
@@ -150,11 +152,13 @@ def _with_contract(table: ir.Table) -> ir.Table:
     """Add tenure, remaining months and the contract's end; without deals it ends as agreed."""
     agreed = as_date(table.contract_date + table.contract_length_months.as_interval("M"))
     end = ibis.greatest(agreed, table.deals_end) if "deals_end" in table.columns else agreed
-    left = end.fill_null(agreed).delta(table.as_of, unit="day")
+    end = end.fill_null(agreed)
+    left = end.delta(table.as_of, unit="day")
     return table.mutate(
-        contract_end=end.fill_null(agreed),
+        contract_end=end,
         tenure_months=table.as_of.delta(table.contract_date, unit="day") / DAYS_PER_MONTH,
-        remaining_months=ibis.greatest(left, 0) / DAYS_PER_MONTH,
+        # not greatest(): of what is unknown it would make 0
+        remaining_months=ibis.ifelse(left < 0, 0, left) / DAYS_PER_MONTH,
     )
 
 

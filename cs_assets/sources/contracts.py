@@ -39,9 +39,12 @@ COMMON_REASONS = (
 CUSTOMER_REASONS = (
     *COMMON_REASONS[:2],
     Reason("bad_customer_type", f"customer_type is not one of {', '.join(CUSTOMER_TYPES)}."),
-    Reason("bad_contract_date", "contract_date is not a date (YYYY-MM-DD)."),
-    Reason("bad_contract_length", "contract_length_months is not a whole number above 0."),
-    Reason("bad_payment_status", f"payment_status is not one of {', '.join(PAYMENT_STATUSES)}."),
+    Reason("bad_contract_date", "contract_date is given and no date (YYYY-MM-DD)."),
+    Reason("bad_contract_length", "contract_length_months is given and no whole number above 0."),
+    Reason(
+        "bad_payment_status",
+        f"payment_status is given and not one of {', '.join(PAYMENT_STATUSES)}.",
+    ),
     Reason("bad_nps_score", "nps_score is not a whole number from -100 to 100."),
     Reason("repeated_customer", "An earlier row of the snapshot has the same customer."),
 )
@@ -94,9 +97,22 @@ CUSTOMERS_RAW = Contract(
         Column("industry", "string", "Industry.", nullable=True),
         Column("company_size", "string", "Size of the company.", nullable=True),
         Column("customer_type", "string", "Type of customer.", allowed=CUSTOMER_TYPES),
-        Column("contract_date", "date", "When the contract began."),
-        Column("contract_length_months", "int64", "Its length.", minimum=1, unit="months"),
-        Column("payment_status", "string", "How the customer pays.", allowed=PAYMENT_STATUSES),
+        Column("contract_date", "date", "When the contract began.", nullable=True),
+        Column(
+            "contract_length_months",
+            "int64",
+            "Its length.",
+            nullable=True,
+            minimum=1,
+            unit="months",
+        ),
+        Column(
+            "payment_status",
+            "string",
+            "How the customer pays.",
+            nullable=True,
+            allowed=PAYMENT_STATUSES,
+        ),
         Column(
             "nps_score", "int64", "Net promoter score.", nullable=True, minimum=-100, maximum=100
         ),

@@ -39,9 +39,10 @@ def _customer_values(rows: ir.Table) -> Values:
 def _customer_broken(rows: ir.Table) -> Broken:
     return {
         "bad_customer_type": _is_none_of(rows.customer_type, c.CUSTOMER_TYPES),
-        "bad_contract_date": rows.contract_date.isnull(),
-        "bad_contract_length": ~(rows.contract_length_months > 0).fill_null(False),
-        "bad_payment_status": _is_none_of(rows.payment_status, c.PAYMENT_STATUSES),
+        "bad_contract_date": _is_unreadable(rows, "contract_date"),
+        "bad_contract_length": _is_unreadable(rows, "contract_length_months")
+        | (rows.contract_length_months <= 0),
+        "bad_payment_status": rows.payment_status.notin(c.PAYMENT_STATUSES),
         "bad_nps_score": _is_unreadable(rows, "nps_score") | ~rows.nps_score.between(-100, 100),
     }
 

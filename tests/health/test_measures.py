@@ -108,6 +108,21 @@ def test_only_customers_of_the_day_whose_contract_has_begun(tiers: Features) -> 
     }
 
 
+def test_a_customer_of_whose_contract_nothing_is_known_is_measured(tiers: Features) -> None:
+    unknown = dict.fromkeys(["contract_date", "contract_length_months", "payment_status"])
+    contract = ("payment_status", "tenure_months", "remaining_months", "contract_end")
+    landed = Landed(customers=[customer(**unknown)])
+    row = one(landed, tiers)
+    assert [row[name] for name in (*contract, "onboarding_steps")] == [None] * 5
+    assert row["tickets"] == 0
+    without_deals = one(replace(landed, sales=None), tiers)
+    assert [without_deals[name] for name in contract] == [None] * 4
+    # a deal tells when the contract ends, whenever it began
+    dealt = one(replace(landed, sales=[deal("2025-03-31")]), tiers)
+    assert (dealt["contract_end"], dealt["tenure_months"]) == (day("2026-03-31"), None)
+    assert dealt["remaining_months"] == pytest.approx(274 / 30.4375)
+
+
 def test_a_source_without_rows_counts_nothing(tiers: Features) -> None:
     row = one(Landed(), tiers)
     assert nulls(row) == NOT_KNOWN_WITHOUT_ROWS

@@ -56,7 +56,7 @@ BROKEN = [
     ("customers", {"contract_date": "2025-02-30"}, "bad_contract_date"),
     ("customers", {"contract_length_months": "0"}, "bad_contract_length"),
     ("customers", {"contract_length_months": "1.5"}, "bad_contract_length"),
-    ("customers", {"payment_status": None}, "bad_payment_status"),
+    ("customers", {"payment_status": "paid"}, "bad_payment_status"),
     ("customers", {"nps_score": "101"}, "bad_nps_score"),
     ("customers", {"nps_score": "good"}, "bad_nps_score"),
     ("sales", {"customer_id": None}, "no_customer_id"),
@@ -114,6 +114,10 @@ def test_every_reason_has_a_case() -> None:
     [
         ("customers", {"nps_score": None, "industry": "", "name": None}),
         ("customers", {"nps_score": "-100.0", "customer_type": "Startup"}),
+        (
+            "customers",
+            {"contract_date": "", "contract_length_months": None, "payment_status": " "},
+        ),
         ("sales", {"deal_amount": None, "contract_length": None, "deal_stage": "prospect"}),
         ("sales", {"deal_amount": "-5", "deal_stage": "churned", "renewal_date": None}),
         ("sales", {"deal_date": "2025/11/24 9:05", "deal_amount": "0.01"}),

@@ -1,0 +1,1 @@
+"""An incident log of a real IT service in the health system."""
