@@ -35,7 +35,9 @@ def demo_settings() -> Settings:
         if getattr(settings, name).get_secret_value()
     ]
     given += [name for name in ("source_db_host", "portrait_db_host") if getattr(settings, name)]
-    given += [name for name in ("lake_url", "landing_url") if getattr(settings, name)]
+    given += [
+        name for name in ("lake_url", "landing_url", "reports_url") if getattr(settings, name)
+    ]
     marker = settings.cs_home / HOME_SETTINGS
     is_own = _is_own(marker)
     if given or (marker.exists() and not is_own) or (settings.lake_root.exists() and not is_own):

@@ -187,6 +187,12 @@ class Calendar:
         """Map a period to its days, without those before or after history or not yet over."""
         return _mapping(periods_before=0)
 
+    def with_periods_before(self, periods: int) -> dg.PartitionMapping:
+        """Map a period to itself and so many periods of its grain before it, as far as they are
+        in history.
+        """
+        return _mapping(periods)
+
     def trailing(self, grain: Grain, days: int) -> dg.PartitionMapping:
         """Map a period to at least the last `days` days up to and including its own last day.
 

@@ -183,10 +183,15 @@ def _freshness(storage: Storage, contract: Contract, day: date | None) -> Verdic
 
 def _days(tags: Mapping[str, str], counts: Mapping[date, int]) -> list[date]:
     """Return the run's own days; the last loaded one if the run names none."""
-    if first := tags.get(_RANGE_START, tags.get("dagster/partition")):
-        last = tags.get(_RANGE_END, first)
-        return [day for day in sorted(counts) if first <= str(day) <= last]
+    if span := range_of_run(tags):
+        return [day for day in sorted(counts) if span[0] <= str(day) <= span[1]]
     return [max(counts)] if counts else []
+
+
+def range_of_run(tags: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the first and the last partition of the run that has these tags, if it names some."""
+    first = tags.get(_RANGE_START, tags.get("dagster/partition"))
+    return (first, tags.get(_RANGE_END, first)) if first else None
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -5,7 +5,7 @@ place (lake or warehouse). The forms made of it (SQLAlchemy, pandera, Dagster, d
 `contract_forms`, the audit in `audit`. Must not: values, connections, business arithmetic.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -170,6 +170,12 @@ class Contract:
             columns=columns,
             table=self.table_name,
         )
+
+    def only(self, names: Collection[str]) -> "Contract":
+        """Return the contract of the same table with some of its columns, to read no others."""
+        columns = tuple(column for column in self.columns if column.name in names)
+        key = tuple(name for name in self.key if name in names)
+        return replace(self, columns=columns, key=key, rules=())
 
     def partition_value(self, partition_key: str) -> date | str:
         """Turn a Dagster partition key into the partition column's value."""

@@ -33,16 +33,20 @@ from cs_assets.health.alert_rules import AlertRules
 from cs_assets.health.assets import health_assets
 from cs_assets.health.features import Features
 from cs_assets.health.recommendation_rules import RecommendationRules
+from cs_assets.health.report_checks import report_checks
 from cs_assets.health.rules import HealthRules
 from cs_assets.health.scorecard import load_scorecards
 from cs_assets.quarantine import QuarantineLimit
 from cs_assets.recipes import Recipe, recipes_in_order
 from cs_assets.sources import contracts as sources_facts
+from cs_assets.sources import quality_contracts as sources_quality
 from cs_assets.sources.assets import outside_name, source_assets, source_of
 from cs_assets.sources.files import LANDED
+from cs_assets.sources.quality_assets import ARRIVALS
 from cs_resources.call_database import CallDatabase
 from cs_resources.io_managers import StorageIOManager
 from cs_resources.lake_maintenance import Retention
+from cs_resources.landed_arrivals import Arrivals
 from cs_resources.landed_sources import LandedSources, OneSource
 from cs_resources.landing import Landing
 from cs_resources.model_of_settings import language_model_of
@@ -66,6 +70,7 @@ CONTRACTS = (
     *calls_marts.MARTS,
     *calls_audit.MARTS,
     *sources_facts.FACTS,
+    *sources_quality.MARTS,
     *health_marts.FACTS,
     *health_marts.MARTS,
 )
@@ -88,8 +93,14 @@ def build_definitions(
     landed = landed_of(settings, storage, clock)
     assets = [
         *calls_assets(calendar, judge, audit, limit_of(settings), settings.cs_locale),
-        *source_assets(calendar, limit_of(settings)),
-        *health_assets(calendar, health_rules_of(settings), settings.cs_locale),
+        *source_assets(
+            calendar,
+            limit_of(settings),
+            sources_of(settings),
+            settings.cs_locale,
+            settings.cs_tenant,
+        ),
+        *health_assets(calendar, health_rules_of(settings), settings.cs_locale, settings.cs_tenant),
     ]
     recipes = recipes_in_order(assets, storage.by_key)
     every_job = {job.name: job for job in jobs()}
@@ -109,6 +120,7 @@ def build_definitions(
             ),
             up_to_date_checks(recipes, calendar),
             volume_check(calls_facts.CALL_RECORDS_CLEAN, settings.volume_factor),
+            *report_checks(),
         ],
         jobs=[*every_job.values(), retention, care],
         schedules=[
@@ -126,6 +138,7 @@ def build_definitions(
             "language_model": language_model_of(settings, storage, clock),
             "landing": landed.landing,
             "landed": landed,
+            "arrivals": storage.outside[ARRIVALS],
         },
         executor=dg.in_process_executor,
     )
@@ -155,7 +168,8 @@ def _landed_for(table: Contract) -> tuple[str, ...]:
     """Return the landed source without which a table is not in use."""
     if table in sources_facts.FACTS:
         return (source_of(table),)
-    return ("customers",) if table.system == health_contracts.SYSTEM else ()
+    systems = (health_contracts.SYSTEM, sources_facts.SYSTEM)
+    return ("customers",) if table.system in systems else ()
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -175,6 +189,11 @@ def judge_of(settings: Settings) -> Judge:
     return Judge(
         rules, ModelJudge(settings.llm_model, prompt, settings.llm_max_dialogue_characters)
     )
+
+
+def sources_of(settings: Settings) -> tuple[str, ...]:
+    """Return the landed sources that there are."""
+    return ("customers", *settings.health_sources)
 
 
 def health_rules_of(settings: Settings) -> HealthRules:
@@ -248,6 +267,7 @@ def landed_of(settings: Settings, storage: Storage, clock: Callable[[], datetime
         lambda: current_period(Grain.DAY, clock(), zone).start,
     )
     storage.outside.update({outside_name(name): OneSource(landed, name) for name in LANDED})
+    storage.outside[ARRIVALS] = Arrivals(landed, sources_of(settings))
     return landed
 
 

@@ -37,8 +37,9 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Input:
-    """A table that a step reads: the same partitions, all of it, the days of a period and of
-    `periods_before` periods before it, or all days from `since` to the period's end.
+    """A table that a step reads: the same partitions (and those of `periods_before` periods before
+    them), all of it, the days of a period and of `periods_before` periods before it, or all days
+    from `since` to the period's end.
     """
 
     name: str
@@ -59,9 +60,7 @@ class Input:
         if self.since:
             last_day = period_from_partition(grain, key).end
             return [str(day.start) for day in periods_between(Grain.DAY, self.since, last_day)]
-        if self.contract.grain == grain and not self.periods_before:
-            return [key]
-        if self.contract.grain is not Grain.DAY:
+        if self.contract.grain not in (grain, Grain.DAY):
             raise ValueError(f"{self.contract.asset_name}: only days make up other periods")
         last = first = period_from_partition(grain, key)
         for _ in range(self.periods_before):
@@ -69,6 +68,8 @@ class Input:
         periods = [first]
         while periods[-1] != last:
             periods.append(periods[-1].next())
+        if self.contract.grain == grain:
+            return [period.partition_key for period in periods]
         return [str(day) for period in periods for day in period.days()]
 
 

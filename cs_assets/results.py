@@ -3,7 +3,7 @@
 Belongs here: the vocabulary between computing and storing. Must not: computing, storing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,6 +13,14 @@ import pyarrow as pa
 
 Tabular: TypeAlias = ir.Table | pd.DataFrame | pa.RecordBatchReader
 """The three forms in which a table may be held in memory."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a text file; provenance (when it was made) stays out of content hashes."""
+
+    text: str
+    is_provenance: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,9 @@ class Result:
     published, and that another run may make better, to what is missing; `explains` is the
     expression whose SQL and column lineage are shown where `table` itself was computed from
     something held in between;
-    `picture` is a Dagster metadata value that shows the run's newest days.
+    `picture` is a Dagster metadata value that shows the run's newest days; `published` is called
+    with the partitions that were published, to show what belongs to the table and lies outside of
+    the stores (a retry may call it again).
     """
 
     table: Tabular
@@ -48,3 +58,4 @@ class Result:
     unfinished: Mapping[str, str] = field(default_factory=dict)
     explains: ir.Table | None = None
     picture: object | None = None
+    published: Callable[[Sequence[str]], None] | None = None

@@ -26,7 +26,14 @@ from cs_assets.lineage import column_lineage
 from cs_assets.recipes import LOOKUP, OUTSIDE, SINCE, code_version
 from cs_assets.results import Result
 from cs_resources.failures import lasting, may_pass
-from cs_resources.io_managers import OPEN_END, begin, partition_keys, publish
+from cs_resources.io_managers import (
+    COLUMNS,
+    EARLIER_IF_THERE,
+    OPEN_END,
+    begin,
+    partition_keys,
+    publish,
+)
 from cs_resources.metadata import check_metadata, partition_metadata
 from cs_resources.staging import Staged
 from cs_resources.storage import Storage
@@ -100,6 +107,20 @@ def all_days(contract: Contract, calendar: Calendar, grain: Grain) -> dg.AssetIn
         key=contract.asset_key,
         partition_mapping=calendar.since_start(grain),
         metadata={OPEN_END: True, SINCE: str(calendar.history_start)},
+    )
+
+
+def with_earlier(
+    contract: Contract, calendar: Calendar, periods: int, columns: Sequence[str]
+) -> dg.AssetIn:
+    """Input: some columns of the same partitions, and of up to so many periods before them.
+
+    Earlier periods that are not published are left out.
+    """
+    return dg.AssetIn(
+        key=contract.asset_key,
+        partition_mapping=calendar.with_periods_before(periods),
+        metadata={EARLIER_IF_THERE: True, COLUMNS: ",".join(columns)},
     )
 
 

@@ -104,6 +104,27 @@ def intervals_figure(
     return _picture(figure, title)
 
 
+def grid_figure(
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    shares: Sequence[Sequence[float | None]],
+) -> dg.MarkdownMetadataValue:
+    """Return shares from 0 to 1 as a grid, told and coloured, as Markdown; None leaves a dash."""
+    figure = _figure()
+    axes = figure.add_subplot()
+    shades = [[float("nan") if share is None else share for share in row] for row in shares]
+    axes.imshow(shades, vmin=0, vmax=1, cmap="RdYlGn", alpha=0.6, aspect="auto")
+    for y, row in enumerate(shares):
+        for x, share in enumerate(row):
+            said = "–" if share is None else f"{share:.1%}"
+            axes.text(x, y, said, ha="center", va="center", fontsize=8, color=_LINE)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    _plain(axes, title)
+    return _picture(figure, title)
+
+
 def _figure() -> "Figure":
     # not at the top: drawing is rare, importing takes half a second
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -27,6 +27,10 @@ from cs_resources.writing import Provenance, missing_text
 
 OPEN_END = "open_end"
 """Input metadata: the newest days of a running period may not be loaded yet; gaps are errors."""
+EARLIER_IF_THERE = "earlier_if_there"
+"""Input metadata: of periods before the step's own only those that are published are read."""
+COLUMNS = "columns"
+"""Input metadata: only these columns, joined by commas, are read."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,15 @@ class StorageIOManager(dg.IOManager):
         keys = (
             list(context.asset_partition_keys) if context.has_asset_partitions else [UNPARTITIONED]
         )
-        if (context.definition_metadata or {}).get(OPEN_END):
+        metadata = context.definition_metadata or {}
+        if metadata.get(OPEN_END):
             keys = loaded_keys(self.storage.lake, contract, keys)
+        if metadata.get(EARLIER_IF_THERE):
+            there = self.storage.versions(contract, keys)
+            own = partition_keys(context.step_context)
+            keys = [key for key in keys if key in there or key in own]
+        if columns := metadata.get(COLUMNS):
+            contract = contract.only(columns.split(","))
         return self._in_form(contract, keys, context.dagster_type.typing_type)
 
     def _in_form(self, contract: Contract, keys: list[str], form: object) -> object:

@@ -22,6 +22,7 @@ from cs_assets.contracts import Contract, Place
 from cs_resources.delta_log import FOLDER, DeltaLog
 from cs_resources.disk import room_in
 from cs_resources.lake import Lake
+from cs_resources.report_files import ReportFiles
 from cs_resources.scratch import clear_abandoned
 from cs_resources.storage import Storage
 
@@ -44,7 +45,8 @@ class Retention:
 class Report:
     """What maintenance did to one table.
 
-    `files_before` and `files_after` count the files that the table consists of; `removed_files`,
+    `files_before` and `files_after` count the files that the table consists of (of reports the
+    versions of periods); `removed_files`,
     `removed_log_files` and `freed_bytes` what is gone from the disk; `gave_way` the partitions left
     alone because a writer was at them.
     """
@@ -72,13 +74,35 @@ class Report:
 
 
 def maintain_all(storage: Storage, retention: Retention, now: datetime) -> Iterator[Report]:
-    """Take care of every lake table and of the staging folder; yield a report per table."""
+    """Take care of every lake table, of the files of reports, and of the staging folder.
+
+    Yields a report per table.
+    """
     clear_abandoned(storage.staging_folder)
     for contract in storage.contracts:
-        if contract.place is Place.LAKE and (
-            report := maintain(storage.lake, contract, retention, now)
-        ):
+        if contract.place is Place.LAKE:
+            report = maintain(storage.lake, contract, retention, now)
+        else:
+            report = _tidied(storage.reports, contract, now - retention.files)
+        if report:
             yield report
+
+
+def _tidied(files: ReportFiles, contract: Contract, before: datetime) -> Report | None:
+    """Remove what was replaced of a table's reports; None if it has none."""
+    removed = files.tidy(f"{contract.table_name}/{contract.grain}", before)
+    if removed is None:
+        return None
+    return Report(
+        asset_name=contract.asset_name,
+        files_before=removed.versions + removed.left,
+        files_after=removed.left,
+        compacted=0,
+        gave_way=0,
+        removed_files=removed.versions,
+        removed_log_files=0,
+        freed_bytes=removed.bytes,
+    )
 
 
 def maintain(lake: Lake, contract: Contract, retention: Retention, now: datetime) -> Report | None:

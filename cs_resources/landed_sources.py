@@ -88,7 +88,7 @@ class LandedSources:
 
     def has_landed(self, name: str) -> bool:
         """Tell whether files of a source are there, or were when they were last looked at."""
-        return bool(self.landing.found(name) or current(self._ledger(name).read()))
+        return bool(self.landing.found(name) or current(self.ledger(name).read()))
 
     def look(self, name: str) -> None:
         """Take note of the source's files as they are: archive and parse what is new.
@@ -96,7 +96,7 @@ class LandedSources:
         Raises SourceError if there are none, or if one of them cannot be read: then nothing is
         taken note of, and the days stay as they are.
         """
-        source, ledger = self.sources[name], self._ledger(name)
+        source, ledger = self.sources[name], self.ledger(name)
         if not self.landing.found(name):
             raise SourceError(self._absent(name, ledger))
         with ledger.held():
@@ -175,7 +175,7 @@ class LandedSources:
 
     def snapshot(self, name: str, day: date) -> Snapshot | None:
         """Return the last snapshot of or before a day, else the first one after it."""
-        snapshots = _in_order(self._ledger(name).read())
+        snapshots = _in_order(self.ledger(name).read())
         before = [item for item in snapshots if item.since <= day]
         if before or not snapshots:
             return before[-1] if before else None
@@ -189,7 +189,7 @@ class LandedSources:
         if places:
             rows = self._placed(name, places)
             tables = [rows.mutate(day=rows.place_day)]
-        source, ledger = self.sources[name], self._ledger(name)
+        source, ledger = self.sources[name], self.ledger(name)
         read = {
             day: sum(part.rows for part in self.row_files.days(source, ledger.copy_of(found.seen)))
             for day, found in chosen.items()
@@ -198,7 +198,7 @@ class LandedSources:
 
     def _placed(self, name: str, places: Sequence[tuple[Seen, date | None, bool]]) -> ir.Table:
         """Return the rows of files, once for every place that a file has."""
-        source, ledger = self.sources[name], self._ledger(name)
+        source, ledger = self.sources[name], self.ledger(name)
         files = {seen.content_hash: ledger.copy_of(seen) for seen, *_ in places}
         paths = [str(self.row_files.rows(source, file)) for file in files.values()]
         rows = self.open_session().parquet(sorted(paths), f"landed_{name}")
@@ -230,7 +230,7 @@ class LandedSources:
 
         Unreadable days stand with the file's first day, or the one on which it was first seen.
         """
-        source, ledger = self.sources[name], self._ledger(name)
+        source, ledger = self.sources[name], self.ledger(name)
         log = ledger.read()
         by_content = {seen.content_hash: seen for seen in current(log)}
         found: dict[date, list[tuple[Seen, DayOfFile]]] = {}
@@ -246,7 +246,8 @@ class LandedSources:
                 found.setdefault(day, []).append((seen, part))
         return found
 
-    def _ledger(self, name: str) -> Ledger:
+    def ledger(self, name: str) -> Ledger:
+        """Return the ledger of a source."""
         return Ledger(self.landing.archive / name)
 
     def _absent(self, name: str, ledger: Ledger) -> str:

@@ -44,6 +44,7 @@ class Settings(ModelSettings, AlertSettings, HealthSettings, ScheduleSettings):
     cs_history_end: date | None = Field(None, description="Last day of history; empty: open.")
     cs_locale: Literal["zh", "en"] = Field("zh", description="Language of texts for people.")
     lake_url: str = Field("", description="Lake folder; default: lake/ in CS_HOME.")
+    reports_url: str = Field("", description="Folder of reports; default: reports/ in CS_HOME.")
     landing_url: str = Field("", description="Landing folder or fsspec URL; default: landing/.")
     warehouse_url: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL; default: warehouse.sqlite in CS_HOME."
@@ -141,9 +142,9 @@ class Settings(ModelSettings, AlertSettings, HealthSettings, ScheduleSettings):
         Calendar(timezone=value, history_start=date(2025, 1, 1))
         return value
 
-    @field_validator("lake_url")
+    @field_validator("lake_url", "reports_url")
     @classmethod
-    def _local_lake(cls, value: str) -> str:
+    def _local_folder(cls, value: str) -> str:
         if "://" in value and not value.startswith("file://"):
             raise ValueError(f"{value} is not a local folder; give a path or a file:// URL")
         return value.removeprefix("file://")
@@ -200,6 +201,12 @@ class Settings(ModelSettings, AlertSettings, HealthSettings, ScheduleSettings):
         return (
             Path(self.lake_url).expanduser().resolve() if self.lake_url else self.cs_home / "lake"
         )
+
+    @property
+    def reports_root(self) -> Path:
+        """Folder of reports."""
+        given = self.reports_url
+        return Path(given).expanduser().resolve() if given else self.cs_home / "reports"
 
     @property
     def dagster_home(self) -> Path:

@@ -5,7 +5,7 @@ how they are published. A table for the lake is staged as the very files that th
 those of each partition in a folder of their own.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +67,7 @@ class Staged:
     picture: object | None = None
     figures: Mapping[str, Mapping[str, int | float | str]] = field(default_factory=dict)
     unfinished: Mapping[str, str] = field(default_factory=dict)
+    published: Callable[[Sequence[str]], None] | None = None
 
     @property
     def good(self) -> list[str]:
@@ -214,6 +215,7 @@ class Stager:
             picture=result.picture,
             figures=result.figures,
             unfinished=result.unfinished,
+            published=result.published,
         )
 
     def _numbered(self, contract: Contract, path: Path) -> ir.Table:

@@ -22,6 +22,7 @@ from cs_resources.duckdb_session import MEMORY_LIMIT, DuckDBSession
 from cs_resources.errors import StaleWriterError
 from cs_resources.fingerprints import Fingerprint, FingerprintTable
 from cs_resources.lake import Lake
+from cs_resources.report_files import ReportFiles
 from cs_resources.scratch import own_folder
 from cs_resources.settings import Settings
 from cs_resources.staging import Staged, Stager
@@ -66,6 +67,7 @@ class Storage:
     """Where the tables of `contracts` live.
 
     `outside` holds the sources outside of the stores by name, put there by the definitions.
+    Without a `reports_root` reports lie beside the lake.
     """
 
     contracts: tuple[Contract, ...]
@@ -77,6 +79,7 @@ class Storage:
     reached: Callable[[str], None] = lambda point: None
     timeouts: Timeouts = DEFAULT
     is_migrated: bool = False
+    reports_root: Path | None = None
     outside: dict[str, Outside] = field(default_factory=dict, init=False)
     _writes: dict[str, _Writes] = field(default_factory=dict, init=False)
 
@@ -111,6 +114,11 @@ class Storage:
             self.timeouts,
             self.is_migrated,
         )
+
+    @cached_property
+    def reports(self) -> ReportFiles:
+        """The files of reports."""
+        return ReportFiles(self.reports_root or self.lake_root.parent / "reports", self.reached)
 
     @cached_property
     def fingerprints(self) -> FingerprintTable:
@@ -218,6 +226,9 @@ class Storage:
             self._require_current(others, staged.good)
             self.store(staged.contract).publish(writes.tickets[key], staged, provenance)
             self._require_together(others, staged)
+            if staged.published:
+                # before the fingerprints: what is not shown yet is not up to date
+                staged.published(staged.good)
             made = [name for name in staged.good if name in writes.fingerprints]
             content = {name: _version(staged.audits[name].content_hash) for name in made}
             prints = writes.fingerprints | {
@@ -263,6 +274,7 @@ def storage_of(settings: Settings, contracts: Iterable[Contract]) -> Storage:
         memory_limit=settings.duckdb_memory_limit,
         timeouts=settings.warehouse_timeouts,
         is_migrated=True,
+        reports_root=settings.reports_root,
     )
 
 

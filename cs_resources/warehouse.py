@@ -140,11 +140,24 @@ class Warehouse:
         with self.engine.connect() as connection:
             return self.history.restatements(connection, contract.asset_name, since)
 
-    def published(self, contract: Contract, partitions: Iterable[str]) -> dict[str, sa.Row[Any]]:
-        """Map each partition that was published to its row of `partition_version`."""
+    def known_from(self, contract: Contract, partitions: Iterable[str]) -> dict[str, datetime]:
+        """Map published partitions to the instant since which readers find their content, UTC."""
+        past = self.tables.past_versions
+        query = sa.select(past.c.partition, past.c.known_from).where(
+            past.c.asset == contract.asset_name, past.c.known_until.is_(None)
+        )
+        with self.engine.connect() as connection:
+            found = {row.partition: row.known_from for row in connection.execute(query)}
+        return {key: found[key].replace(tzinfo=UTC) for key in partitions if key in found}
+
+    def published(
+        self, contract: Contract, partitions: Iterable[str] | None = None
+    ) -> dict[str, sa.Row[Any]]:
+        """Map each published partition (None: of all) to its row of `partition_version`."""
         with self.engine.connect() as connection:
             versions = self._versions(connection, contract)
-        return {key: versions[key] for key in partitions if key in versions}
+        wanted = sorted(versions) if partitions is None else partitions
+        return {key: versions[key] for key in wanted if key in versions}
 
     def total(self, contract: Contract, column: str, partition: str) -> int:
         """Return the sum of an integer column over a published partition."""

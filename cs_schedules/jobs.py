@@ -21,6 +21,7 @@ from cs_assets.health import contracts as health_measures
 from cs_assets.health.marts import FACTS as HEALTH_FACTS
 from cs_assets.health.marts import MARTS as HEALTH_MARTS
 from cs_assets.sources import contracts as landed
+from cs_assets.sources import quality_contracts as quality
 
 SYNC = "calls_sync"
 ANALYSE = "calls_analyse"
@@ -63,6 +64,11 @@ def jobs() -> list[UnresolvedAssetJobDefinition]:
         _job(_CALLS_DAYS, "Everything about calls that is made by day.", (*_READ, *_SAID)),
         _job(_LANDED_DAYS, "Read landed files; sort out what breaks a rule.", landed.FACTS),
         _job(
+            system_job_name(landed.SYSTEM, Grain.MONTH),
+            "How good landed data is: complete, valid, consistent, in time.",
+            quality.MARTS,
+        ),
+        _job(
             system_job_name(health_measures.SYSTEM, Grain.DAY),
             "For which customers a rule of alerts holds.",
             HEALTH_FACTS,
@@ -102,6 +108,7 @@ def _freshness_job() -> UnresolvedAssetJobDefinition:
         *marts.MARTS,
         *audit.MARTS,
         *landed.FACTS,
+        *quality.MARTS,
         *HEALTH_FACTS,
         *HEALTH_MARTS,
     )

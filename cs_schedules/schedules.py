@@ -19,6 +19,7 @@ from cs_assets.contracts import Contract
 from cs_assets.health.alert_contracts import RISK_SIGNALS
 from cs_assets.health.contracts import CUSTOMER_MEASURES
 from cs_assets.sources.contracts import CUSTOMERS_RAW
+from cs_assets.sources.quality_contracts import LANDED_QUALITY
 from cs_resources.storage import Storage
 from cs_schedules.jobs import (
     ANALYSE,
@@ -69,6 +70,9 @@ def schedules(calendar: Calendar, timetable: Timetable) -> list[dg.ScheduleDefin
         ):
             decide = _periods(mart.for_grain(grain), grain, fact)
             made.append(_daily(name, name, calendar, timetable, at, decide))
+    judge = system_job_name(LANDED_QUALITY.system, Grain.MONTH)
+    decide = _periods(LANDED_QUALITY, Grain.MONTH, CUSTOMERS_RAW)
+    made.append(_daily(judge, judge, calendar, timetable, timetable.summaries, decide))
     decide = _periods(CALL_RISK_RATE, Grain.MONTH, CALL_RECORDS_CLEAN)
     made.append(_daily(AUDIT, AUDIT, calendar, timetable, timetable.summaries, decide))
     return [*made, _freshness(calendar, timetable)]

@@ -226,10 +226,13 @@ class Writer:
     def __init__(
         self, root: Path, contract: Contract, table: pa.Table, keys: Sequence[str], step: str
     ) -> None:
-        self._connection, theirs = _PROCESSES.Pipe()
         url = warehouse_url(root).render_as_string(hide_password=False)
-        arguments = (theirs, root, url, contract.asset_name, table, list(keys), step)
-        self._process = _PROCESSES.Process(target=_write, args=arguments)
+        self.start(_write, root, url, contract.asset_name, table, list(keys), step)
+
+    def start(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Let a process do the work, given the connection on which it asks, and the arguments."""
+        self._connection, theirs = _PROCESSES.Pipe()
+        self._process = _PROCESSES.Process(target=work, args=(theirs, *arguments))
         self._process.start()
         theirs.close()
         self.point: str = self._connection.recv()
@@ -289,7 +292,7 @@ def _write(
 ) -> None:
     contract = next(contract for contract in CONTRACTS if contract.asset_name == name)
     lake._BATCH_ROWS = sqlite_dialect._BATCH_ROWS = postgres_dialect._BATCH_ROWS = 2
-    ask = _asking(connection)
+    ask = asking(connection)
     with opened(root, reached=ask, url=sa.make_url(url)) as storage:
         try:
             storage.begin(step, [(contract, keys)])
@@ -303,7 +306,7 @@ def _write(
             connection.send("done")
 
 
-def _asking(connection: Connection) -> Callable[[str], None]:
+def asking(connection: Connection) -> Callable[[str], None]:
     answer = "go"
 
     def ask(point: str) -> None:

@@ -13,6 +13,7 @@ from cs_assets.health.bases import before, by_period, days_to_measure, now
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
 from cs_assets.health.health_pictures import Locale
 from cs_assets.health.measures import measures
+from cs_assets.health.report_assets import report_asset
 from cs_assets.health.rules import HealthRules
 from cs_assets.health.score_assets import score_assets
 from cs_assets.health.trend_assets import trend_asset
@@ -29,9 +30,10 @@ from cs_resources.storage import Storage
 
 
 def health_assets(
-    calendar: Calendar, rules: HealthRules, locale: Locale
+    calendar: Calendar, rules: HealthRules, locale: Locale, tenant_id: str
 ) -> list[dg.AssetsDefinition]:
-    """Return every asset of the system; `locale` is that of the words in pictures."""
+    """Return every asset of the system; `locale` is that of words in pictures and reports."""
+    of_report = rules.of_report(locale, tenant_id)
     return [
         *(_customer_measures(calendar, grain, rules) for grain in PERIOD_GRAINS),
         *(
@@ -41,6 +43,7 @@ def health_assets(
         ),
         *alert_assets(calendar, rules),
         *(trend_asset(calendar, grain, rules, locale) for grain in PERIOD_GRAINS),
+        *(report_asset(calendar, grain, rules.facts, of_report) for grain in PERIOD_GRAINS),
     ]
 
 

@@ -8,6 +8,7 @@ from cs_assets.health import (
     alert_contracts,
     forecast_contracts,
     replay_contracts,
+    report_contracts,
     score_contracts,
 )
 
@@ -17,6 +18,7 @@ MARTS = (
     *forecast_contracts.MARTS,
     *advice_contracts.MARTS,
     *alert_contracts.MARTS,
+    *report_contracts.MARTS,
 )
 SHADOWS = replay_contracts.SHADOWS
 """Tables beside the published ones, which no asset makes."""

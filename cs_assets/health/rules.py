@@ -14,6 +14,7 @@ from cs_assets.health.alert_rules import AlertRules
 from cs_assets.health.features import Features
 from cs_assets.health.measures import Facts
 from cs_assets.health.recommendation_rules import RecommendationRules
+from cs_assets.health.report_rows import ReportRules
 from cs_assets.health.scorecard import Scorecard
 from cs_assets.sources.contracts import ACTIVITY_RAW, CUSTOMERS_RAW, SALES_RAW, SUPPORT_RAW
 
@@ -50,6 +51,11 @@ class HealthRules:
     def of_days(self) -> str:
         """What scores and signals of a day depend on besides facts, as one text."""
         return f"{self.of_measures}/{self.of_scores}/{self.alerts.fingerprint}"
+
+    def of_report(self, locale: str, tenant_id: str) -> ReportRules:
+        """What reports depend on besides marts."""
+        sources = tuple(name for name in SOURCES if name in self.sources)
+        return ReportRules(self.alert_card, locale, sources, tenant_id)
 
     @property
     def alert_card(self) -> Scorecard:

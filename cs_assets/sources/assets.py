@@ -4,7 +4,7 @@ Belongs here: which files and customers a step reads, figures, totals. Must not:
 `judging`, `rules`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from cs_assets.results import ExpectedTotal, Result
 from cs_assets.sources import judging, rules
 from cs_assets.sources.contracts import CUSTOMERS_RAW
 from cs_assets.sources.judging import SourceRules
+from cs_assets.sources.quality_assets import quality_asset
+from cs_assets.sources.quality_pictures import Locale
 from cs_assets.steps import figures_by_day, step_days, zeros
 from cs_assets.table_assets import same, table_asset
 from cs_resources.landed_sources import LandedRows, LandedSources
@@ -33,10 +35,20 @@ def source_of(table: Contract) -> str:
     return next(own.source.name for own in rules.ALL if table in (own.fact, own.quarantine))
 
 
-def source_assets(calendar: Calendar, limit: QuarantineLimit) -> list[dg.AssetsDefinition]:
-    """Return the landed facts and their quarantines."""
+def source_assets(
+    calendar: Calendar,
+    limit: QuarantineLimit,
+    sources: Sequence[str],
+    locale: Locale,
+    tenant_id: str,
+) -> list[dg.AssetsDefinition]:
+    """Return the landed facts, their quarantines, and how good those of `sources` are."""
     others = (own for own in rules.ALL if own is not rules.CUSTOMERS)
-    return [_customers(calendar, limit), *(_of_customers(own, calendar, limit) for own in others)]
+    return [
+        _customers(calendar, limit),
+        *(_of_customers(own, calendar, limit) for own in others),
+        quality_asset(calendar, sources, locale, tenant_id),
+    ]
 
 
 def _customers(calendar: Calendar, limit: QuarantineLimit) -> dg.AssetsDefinition:

@@ -147,5 +147,5 @@ def test_an_untouched_file_is_not_read_again(house: House, monkeypatch: pytest.M
 
 
 def test_the_clock_is_the_installation_s(house: House) -> None:
-    (seen,) = house.landed._ledger("sales").read()
+    (seen,) = house.landed.ledger("sales").read()
     assert (seen.first_seen, seen.is_there) == (LAST + timedelta(days=3), True)
