@@ -11,7 +11,7 @@ from ibis.backends.sql.datatypes import DuckDBType
 from cs_assets.contracts import Contract, Place
 
 _FILE_ROWS = 100_000
-_PARTITION_ROWS = 16_384
+_PARTITION_ROWS = 8_192
 """Rows of a row group where many files are written at once: each is held in memory until full."""
 
 
