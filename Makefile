@@ -34,6 +34,7 @@ ui: $(STAMP) ## Open Dagster's UI on the installation
 bench: $(STAMP) ## Measure speed and memory
 	$(BIN)/python -m benchmarks.calls
 	$(BIN)/python -m benchmarks.servers
+	$(BIN)/python -m benchmarks.health
 
 reliability: $(STAMP) ## Make every fault, write docs/reliability.md (needs the servers)
 	CS_REQUIRE_SERVICES=1 $(BIN)/python -m tests.faults.reliability

@@ -9,6 +9,7 @@ days, and so on. The deals are therefore read when the expression is made, in ba
 terms held in memory: about 100 bytes a deal.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import ibis
@@ -21,10 +22,11 @@ import pyarrow.compute as pc
 Days = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-_GROUP: Final = ("tenant_id", "customer_id", "product_type")
+_CUSTOMER: Final = ("tenant_id", "customer_id")
+_GROUP: Final = (*_CUSTOMER, "product_type")
 _NEVER: Final = np.iinfo(np.int32).max
 _ALWAYS: Final = np.iinfo(np.int32).min
-_GROUPS_AT_ONCE: Final = 200_000
+_ROWS_AT_ONCE: Final = 500_000
 _SCHEMA: Final = ibis.schema(
     {
         "tenant_id": "string",
@@ -51,59 +53,73 @@ def deal_terms(sales: ir.Table) -> ir.Table:
     it has come.
     """
     schema = _SCHEMA.to_pyarrow()
-    groups = _grouped(sales).to_pyarrow_batches(chunk_size=_GROUPS_AT_ONCE)
-    tables = [schema.empty_table(), *(_terms(batch).cast(schema) for batch in groups)]
-    return ibis.memtable(pa.concat_tables(tables))
+    ordered = _in_order(sales).to_pyarrow_batches(chunk_size=_ROWS_AT_ONCE)
+    tables = [_terms(rows).cast(schema) for rows in _of_whole_customers(ordered)]
+    return ibis.memtable(pa.concat_tables([schema.empty_table(), *tables]))
 
 
-def _grouped(sales: ir.Table) -> ir.Table:
-    """One row per customer and product: deals in order of deal_date, and dates of churns."""
-    won = sales.filter(sales.deal_stage.isin(("won", "renewed")))
-    deal = ibis.struct(
-        {
-            "deal_date": won.deal_date,
-            "is_renewal": won.deal_stage == "renewed",
-            "months": won.contract_length_months,
-            "renewal_date": won.renewal_date,
-            "deal_amount": won.deal_amount,
-        }
-    )
-    deals = won.group_by(_GROUP).agg(deals=deal.collect(order_by=won.deal_date))
-    lost = sales.filter(sales.deal_stage == "churned")
-    churns = lost.group_by(_GROUP).agg(dates=lost.deal_date.collect())
-    of_product = churns.filter(churns.product_type.notnull())
+def _in_order(sales: ir.Table) -> ir.Table:
+    """Deals and churns by customer, product and day: sorted rows are cheaper than lists of them."""
+    rows = sales.filter(sales.deal_stage.isin(("won", "renewed", "churned")))
+    return rows.select(
+        *_GROUP,
+        "deal_date",
+        "deal_stage",
+        "deal_amount",
+        "renewal_date",
+        months=rows.contract_length_months,
+    ).order_by(*_GROUP, "deal_date")
+
+
+def _of_whole_customers(batches: Iterable[Any]) -> Iterator[Any]:
+    """Yield tables of ordered rows, none of which ends amid a customer."""
+    rest = None
+    for batch in batches:
+        new = pa.Table.from_batches([batch])
+        rows = pa.concat_tables([new] if rest is None else [rest, new])
+        last = int(np.flatnonzero(_begins(rows, _CUSTOMER))[-1]) if len(rows) else 0
+        yield rows[:last]
+        rest = rows[last:]
+    if rest is not None:
+        yield rest
+
+
+def _begins(rows: Any, columns: Iterable[str]) -> Flags:
+    """Say of each row whether it differs in one of the columns from the row before."""
+    begins = np.zeros(len(rows), dtype=bool)
+    begins[:1] = True
+    for name in columns:
+        column = rows[name].combine_chunks()
+        value, earlier = column[1:], column[:-1]
+        differs = pc.fill_null(pc.not_equal(value, earlier), False)
+        is_one_null = pc.xor(value.is_null(), earlier.is_null())
+        begins[1:] |= pc.or_(differs, is_one_null).to_numpy(zero_copy_only=False)
+    return begins
+
+
+def _terms(rows: Any) -> Any:
+    """Return the deals among ordered rows, with their terms, in the columns of _SCHEMA."""
+    day = _days(rows["deal_date"])
+    product, customer = (np.cumsum(_begins(rows, columns)) for columns in (_GROUP, _CUSTOMER))
+    is_churn = np.asarray(pc.equal(rows["deal_stage"], "churned"))
     # no product: all of the customer's
-    of_all = churns.filter(churns.product_type.isnull()).select(
-        "tenant_id", "customer_id", all_dates="dates"
+    is_of_all = is_churn & np.asarray(rows["product_type"].is_null())
+    is_deal, is_of_product = ~is_churn, is_churn & ~is_of_all
+    churn = np.minimum(
+        next_churn(product[is_deal], day[is_deal], product[is_of_product], day[is_of_product]),
+        next_churn(customer[is_deal], day[is_deal], customer[is_of_all], day[is_of_all]),
     )
-    none = ibis.literal([], type="array<date>")
-    with_product = deals.left_join(of_product, list(_GROUP)).select(
-        *(deals[name] for name in (*_GROUP, "deals")), "dates"
-    )
-    joined = with_product.left_join(of_all, ["tenant_id", "customer_id"])
-    return joined.select(
-        *(with_product[name] for name in (*_GROUP, "deals")),
-        churn_dates=joined.dates.fill_null(none).concat(joined.all_dates.fill_null(none)),
-    )
-
-
-def _terms(groups: Any) -> Any:
-    """Return the deals of a batch of `_grouped`, with their terms, in the columns of _SCHEMA."""
-    deals, group = _flattened(groups["deals"])
-    churns, churn_group = _flattened(groups["churn_dates"])
-    deal_date = _days(deals.field("deal_date"))
-    churn = next_churn(group, deal_date, churn_group, _days(churns))
+    deals = rows.filter(pa.array(is_deal))
     start, end = start_and_end(
-        group,
-        deal_date,
-        deals.field("is_renewal").to_numpy(zero_copy_only=False),
-        deals.field("months").to_numpy(zero_copy_only=False),
-        _days(deals.field("renewal_date"), _ALWAYS),
+        np.unique(product[is_deal], return_inverse=True)[1],
+        day[is_deal],
+        np.asarray(pc.equal(deals["deal_stage"], "renewed")),
+        deals["months"].to_numpy(),
+        _days(deals["renewal_date"], _ALWAYS),
         churn,
     )
     return pa.table(
-        {name: groups[name].take(pa.array(group)) for name in _GROUP}
-        | {name: deals.field(name) for name in ("deal_date", "deal_amount", "months")}
+        {name: deals[name] for name in (*_GROUP, "deal_date", "deal_amount", "months")}
         | {"start_date": _dates(start), "end_date": _dates(end)}
         | {"churn_date": _dates(churn, churn == _NEVER)}
     )
@@ -169,12 +185,6 @@ def _steps(group: Days, deal_date: Days) -> list[npt.NDArray[np.intp]]:
     step = days - days[is_first][group]
     order = np.argsort(step, kind="stable")
     return np.split(order, np.cumsum(np.bincount(step))[:-1])
-
-
-def _flattened(lists: Any) -> tuple[Any, Days]:
-    """Return the values of an array of lists, and the number of each value's list."""
-    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
-    return lists.flatten(), np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
 
 
 def _days(dates: Any, missing: int | None = None) -> Days:

@@ -9,7 +9,9 @@ pieces, and the customer's type. A step's delta is the difference of two overall
 published, so that the deltas of a customer sum to the published change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import ibis
 import ibis.expr.types as ir
@@ -41,13 +43,12 @@ def change_ledger(
     steps = _steps(old.measures)
     (*_, gained, thresholds, weights) = steps
     both = _both(before, after, key)
-    changed = _at(both, thresholds, "before", key), _at(both, weights, "after", key)
-    overall = ibis.union(
-        _overall(_walked(both, old.measures, gained, key), old, key),
-        _overall(changed[0], _with_curves(old, new), key),
-        _overall(changed[1], new, key),
+    walk = (
+        (old, _walked(both, old.measures, gained, key)),
+        (_with_curves(old, new), _at(both, thresholds, "before", key)),
+        (new, _at(both, weights, "after", key)),
     )
-    deltas = _deltas(overall, weights, key)
+    deltas = _deltas(_overall(walk, key), weights, key)
     kinds = [(deltas.step == step, kind) for step, (kind, _) in steps.items()]
     names = [(deltas.step == step, name) for step, (_, name) in steps.items() if name]
     named = deltas.mutate(
@@ -106,8 +107,14 @@ def _at(both: ir.Table, step: int, type_of: str, key: Sequence[str]) -> ir.Table
     )
 
 
-def _overall(measures: ir.Table, card: Scorecard, key: Sequence[str]) -> ir.Table:
-    return scores(measures, card).select(*key, "step", "overall")
+def _overall(walk: Iterable[tuple[Scorecard, ir.Table]], key: Sequence[str]) -> ir.Table:
+    """Score the measures after each step; what one scorecard reads is scored in one go."""
+    scored = []
+    for card, steps in groupby(walk, itemgetter(0)):
+        names = (*key, "step", "customer_type", *card.measures)
+        rows = ibis.union(*(measures.select(*names) for _, measures in steps))
+        scored.append(scores(rows, card).select(*key, "step", "overall"))
+    return ibis.union(*scored)
 
 
 def _with_curves(old: Scorecard, new: Scorecard) -> Scorecard:

@@ -85,3 +85,14 @@ def test_a_closed_instance_holds_no_file(instance: dg.DagsterInstance) -> None:
     log.dispose()
     assert not log._engines
     assert instance.get_materialized_partitions(ORDERS) == {"a"}
+
+
+def test_a_commit_does_not_wait_for_the_disk_and_files_stay_whole(
+    instance: dg.DagsterInstance,
+) -> None:
+    run_id = run(instance, "a")
+    for shard in (run_id, "index"):
+        with log_of(instance)._connect(shard) as connection:
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+            waits = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        assert (mode, waits) == ("wal", 1)  # NORMAL

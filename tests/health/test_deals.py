@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cs_assets.health import deals
 from cs_assets.health.deals import deal_terms, plus_months
 from cs_assets.sources.contracts import SALES_RAW
 from tests.health.measure_cases import churn, day, deal, table_of
@@ -229,3 +230,22 @@ def test_many_groups_are_kept_apart() -> None:
         start = added(day("2025-01-31"), n % 5 + 1)
         renewal = renewals[f"c{n}"]
         assert (renewal["start_date"], renewal["end_date"]) == (start, added(start, 12))
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 5])
+def test_customers_are_never_torn_apart(rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        deal(on, stage, customer_id=customer, **months(12))
+        for customer in "abcd"
+        for on, stage in (("2025-01-01", "won"), ("2025-06-01", "renewed"), ("2025-07-01", "won"))
+    ]
+    rows += [churn("2025-08-01", customer_id="b"), churn("2025-06-15", customer_id="e")]
+    whole = terms(rows)
+    assert {term[3] for term in whole} == {None, day("2025-08-01")}
+    in_order = deals._in_order(table_of(SALES_RAW, rows)).to_pyarrow()
+    schema = deals._SCHEMA.to_pyarrow()
+    torn = in_order.combine_chunks().to_batches(max_chunksize=rows_at_once)
+    parts = [deals._terms(part).cast(schema) for part in deals._of_whole_customers(torn)]
+    monkeypatch.setattr(deals, "_of_whole_customers", lambda _: parts)
+    monkeypatch.setattr(deals, "_terms", lambda part: part)
+    assert terms(rows) == whole
