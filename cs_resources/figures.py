@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ("#4c78a8", "#b8c4d6", "#e45756", "#72b7b2", "#f2cf5b")
+BEST_TO_WORST = ("#3f9b78", "#a9d08e", "#f2b447", "#d9534f", "#9aa0a6")
+"""Colours of grades, and of what is unknown."""
 _LINE = "#2f2f2f"
 
 
@@ -59,20 +61,24 @@ def shares_figure(
     title: str,
     labels: Sequence[str],
     bars: Mapping[str, Sequence[int]],
+    colours: Sequence[str] = _COLOURS,
 ) -> dg.MarkdownMetadataValue:
-    """Return one stacked bar per label as Markdown, the labels numbered and told below.
+    """Return one stacked bar per label as Markdown.
 
-    Numbers, because labels may be in a script that no font at hand can draw.
+    Labels in a script that perhaps no font at hand can draw are numbered, and told below.
     """
     figure = _figure()
     axes = figure.add_subplot()
-    positions = [str(number) for number in range(1, len(labels) + 1)]
+    is_drawn = all(label.isascii() for label in labels)
+    positions = [label if is_drawn else str(n) for n, label in enumerate(labels, start=1)]
     floor = [0] * len(labels)
-    for (name, values), colour in zip(bars.items(), _COLOURS, strict=False):
+    for (name, values), colour in zip(bars.items(), colours, strict=False):
         axes.bar(positions, values, bottom=floor, color=colour, label=name)
         floor = [low + value for low, value in zip(floor, values, strict=True)]
     _plain(axes, title)
     _legend(figure, *axes.get_legend_handles_labels())
+    if is_drawn:
+        return _picture(figure, title)
     told = "、".join(f"{n} {label}" for n, label in zip(positions, labels, strict=True))
     return _picture(figure, title, told)
 

@@ -36,11 +36,7 @@ def health_assets(
     of_report = rules.of_report(locale, tenant_id)
     return [
         *(_customer_measures(calendar, grain, rules) for grain in PERIOD_GRAINS),
-        *(
-            asset
-            for grain in PERIOD_GRAINS
-            for asset in score_assets(calendar, grain, rules, locale)
-        ),
+        *(asset for grain in PERIOD_GRAINS for asset in score_assets(calendar, grain, rules)),
         *alert_assets(calendar, rules),
         *(trend_asset(calendar, grain, rules, locale) for grain in PERIOD_GRAINS),
         *(report_asset(calendar, grain, rules.facts, of_report) for grain in PERIOD_GRAINS),

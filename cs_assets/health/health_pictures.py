@@ -12,7 +12,7 @@ import dagster as dg
 
 from cs_assets.health.forecast_contracts import EVERY_TYPE
 from cs_assets.health.scorecard import Scorecard
-from cs_resources.figures import intervals_figure, shares_figure
+from cs_resources.figures import BEST_TO_WORST, intervals_figure, shares_figure
 from cs_resources.metadata import markdown_table
 
 Locale: TypeAlias = Literal["zh", "en"]
@@ -38,9 +38,7 @@ _TEXTS: Mapping[Locale, Mapping[str, str]] = {
 }
 
 
-def grades_picture(
-    counts: Rows, cards: Sequence[Scorecard], locale: Locale
-) -> dg.MarkdownMetadataValue | None:
+def grades_picture(counts: Rows, cards: Sequence[Scorecard]) -> dg.MarkdownMetadataValue | None:
     """Show how many customers of the newest period have which grade, a bar for each scorecard.
 
     `counts`: rows with `period_key`, `scorecard`, `grade` and `rows`; none of them: no picture.
@@ -53,10 +51,11 @@ def grades_picture(
     bars = {
         grade: [customers.get((card.name, grade), 0) for card in cards]
         for grade in (*grades, _UNKNOWN)
-        if any((card.name, grade) in customers for card in cards)
+        # every grade keeps its colour, though nobody has it
+        if grade in grades or any((card.name, grade) in customers for card in cards)
     }
-    titles = [getattr(card.title, locale) for card in cards]
-    return shares_figure(f"customers by grade, {newest}", titles, bars)
+    names = [card.name for card in cards]
+    return shares_figure(f"customers by grade, {newest}", names, bars, BEST_TO_WORST)
 
 
 def movement_table(

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pandas as pd
 
-from cs_resources.figures import shares_figure
+from cs_resources.figures import BEST_TO_WORST, shares_figure
 
 PERIODS = 13
 """How many periods the picture shows at most."""
@@ -24,4 +24,4 @@ def distribution_picture(reports: pd.DataFrame) -> object | None:
         return None
     grades = dict.fromkeys(grade for period in periods for grade in counts[period])
     bars = {grade: [counts[period][grade] for period in periods] for grade in grades}
-    return shares_figure("customers by grade", periods, bars)
+    return shares_figure("customers by grade", periods, bars, BEST_TO_WORST)

@@ -15,7 +15,7 @@ from cs_assets.health.advice_contracts import HEALTH_FACTOR, RECOMMENDATION
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
 from cs_assets.health.factors import health_factors
 from cs_assets.health.health import Scored, health
-from cs_assets.health.health_pictures import Locale, grades_picture
+from cs_assets.health.health_pictures import grades_picture
 from cs_assets.health.ledger import ledger
 from cs_assets.health.recommendations import recommendations
 from cs_assets.health.rules import HealthRules
@@ -27,19 +27,12 @@ from cs_assets.table_assets import same, table_asset
 from cs_resources.staging import Stager
 
 
-def score_assets(
-    calendar: Calendar, grain: Grain, rules: HealthRules, locale: Locale
-) -> list[dg.AssetsDefinition]:
-    """Return the assets of a grain that are made of measures by scorecards.
-
-    `locale` is that of the words in pictures.
-    """
-    return [_health(calendar, grain, rules, locale), _change(calendar, grain, rules)]
+def score_assets(calendar: Calendar, grain: Grain, rules: HealthRules) -> list[dg.AssetsDefinition]:
+    """Return the assets of a grain that are made of measures by scorecards."""
+    return [_health(calendar, grain, rules), _change(calendar, grain, rules)]
 
 
-def _health(
-    calendar: Calendar, grain: Grain, rules: HealthRules, locale: Locale
-) -> dg.AssetsDefinition:
+def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDefinition:
     measured = CUSTOMER_MEASURES.for_grain(grain)
 
     # in one step: scores are computed once, and tables that belong together are published together
@@ -78,7 +71,7 @@ def _health(
                 totals=(every,),
                 figures=_grades(counts, grain, customers),
                 explains=health(lazy),
-                picture=grades_picture(counts, rules.scorecards, locale),
+                picture=grades_picture(counts, rules.scorecards),
             ),
             Result(health_factors(now, before)),
             Result(recommendations(now, rules.recommendations)),

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import ibis
 import ibis.expr.types as ir
 
 from cs_assets.calendar import Calendar, Grain, period_from_partition
@@ -95,12 +96,16 @@ def trend_asset(
             column="graded",
         )
         found = stager.kept(trend(stager.kept(changed), lately, expected))
+        # scoring is told where scores are made
+        told = changes(customer_health, ibis.table(earlier.schema(), name="earlier_scores"))
+        ahead = forecasts(standing(daily, made_on(as_ofs)), fits)
         grades = customer_health.select(*OF_A_CARD, "grade")
         judged = stager.kept(accuracy(due, customer_health, fits))
         return (
             Result(
                 found,
                 totals=(every,),
+                explains=trend(told, recent(daily, as_ofs), ahead),
                 picture=movement_table(
                     _moved(found.inner_join(grades, OF_A_CARD)), rules.scorecards, locale
                 ),
@@ -109,6 +114,7 @@ def trend_asset(
                 judged,
                 totals=(twice,),
                 figures=_words(judged, contract, locale),
+                explains=accuracy(graded(ahead, customer_health), customer_health, fits),
                 picture=forecasts_picture(
                     [*_periods_before(context, contract), *_rows(judged)], locale
                 ),

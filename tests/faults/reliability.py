@@ -56,10 +56,17 @@ FAULTS = (
         _in("faults", "test_warehouse_faults", "TestWriters"),
     ),
     Fault(
+        "kill -9 at every write point, JSON reports",
+        "the same, files and their row in the warehouse",
+        "same; readers see the old three files or the new ones",
+        _in("faults", "test_report_kill", "test_killed", "test_reader", "test_a_reader"),
+    ),
+    Fault(
         "frozen writer wakes up after the retry",
         "SIGSTOP, SIGCONT",
         "its commit is refused",
-        _in("faults", "test_kill", "test_frozen"),
+        _in("faults", "test_kill", "test_frozen")
+        + _in("faults", "test_report_kill", "test_frozen"),
     ),
     Fault(
         "run worker killed",
