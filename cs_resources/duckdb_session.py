@@ -20,8 +20,11 @@ from ibis.backends.duckdb import Backend
 MEMORY_LIMIT = "1500MB"
 """Keeps the process of a run below 2 GiB; 10,000,000 calls a month spill, and still go through."""
 
-_NUMBER = f"file_index::BIGINT * {1 << 40} + file_row_number"
+ROWS_PER_FILE = 1 << 40
+_NUMBER = f"file_index::BIGINT * {ROWS_PER_FILE} + file_row_number"
 """Another number for every row of several files: none of them has as many rows."""
+PLACE_IN_FILE = "place_in_file"
+"""The number of a row within its file: the one by which a scan skips what nobody wants."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,17 @@ class DuckDBSession:
     ) -> ir.Table:
         """Return Parquet files as one lazy table; `name` is how it reads in the SQL.
 
-        `row_number` names a column to be added that is another number for every row.
+        `row_number` names a column to be added that is another number for every row; PLACE_IN_FILE,
+        its remainder by ROWS_PER_FILE, is added with it.
         The view behind it is dropped some time after the last expression that refers to it.
         """
         unique = f"{name}_{uuid4().hex[:12]}"
         # a connection of its own: on the session's, it would end a result that is being read
         with self.backend.con.cursor() as cursor:
             self._drop_unused(cursor)
-            columns = f'*, {_NUMBER} AS "{row_number}"' if row_number else "*"
+            columns = "*"
+            if row_number:
+                columns += f', {_NUMBER} AS "{row_number}", file_row_number AS {PLACE_IN_FILE}'
             files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             how = "".join(f", {option} = {value}" for option, value in options.items())
             cursor.execute(

@@ -39,7 +39,7 @@ from cs_assets.results import Result
 from cs_resources import staged_files
 from cs_resources.conform import conform
 from cs_resources.disk import room_in
-from cs_resources.duckdb_session import DuckDBSession
+from cs_resources.duckdb_session import PLACE_IN_FILE, ROWS_PER_FILE, DuckDBSession
 from cs_resources.errors import ContractError
 from cs_resources.streams import with_cause
 
@@ -222,7 +222,8 @@ class Stager:
         """Return the staged rows, each with a number of its own."""
         files, column = staged_files.listed(path), staged_files.partitioned_by(contract)
         if not files:  # no partition has a row
-            schema = ibis.schema({**contract.schema, ROW_NUMBER: "int64"})
+            numbers = {ROW_NUMBER: "int64", PLACE_IN_FILE: "int64"}
+            schema = ibis.schema({**contract.schema, **numbers})
             return ibis.memtable(schema.to_pyarrow().empty_table())
         name = f"staged_{contract.name}"
         rows = self.session.parquet(
@@ -257,11 +258,16 @@ class Stager:
         self, table: ir.Table, contract: Contract, numbers: Iterable[int]
     ) -> dict[int, dict[str, Any]]:
         """Map row numbers to rows; by a join, as a long list of numbers is slow to plan."""
-        wanted = pa.table({ROW_NUMBER: pa.array(sorted(set(numbers)), pa.int64())})
+        if not (found := sorted(set(numbers))):
+            return {}
+        wanted = pa.table({ROW_NUMBER: pa.array(found, pa.int64())})
+        # what lies behind the last of them in every file is not read
+        last = max(number % ROWS_PER_FILE for number in found)
+        near = table.filter(table[PLACE_IN_FILE] <= last)
         backend, name = self.session.backend, f"wanted_{uuid4().hex}"
         backend.con.register(name, wanted)
         try:
-            rows = self._rows(table.semi_join(backend.table(name), ROW_NUMBER))
+            rows = self._rows(near.semi_join(backend.table(name), ROW_NUMBER))
         finally:
             backend.con.unregister(name)
         return {row[ROW_NUMBER]: masked(row, contract) for row in rows}
