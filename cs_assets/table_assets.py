@@ -17,6 +17,7 @@ from typing import Any
 
 import dagster as dg
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
 from cs_assets.calendar import Calendar, Grain
@@ -39,6 +40,8 @@ from cs_resources.staging import Staged
 from cs_resources.storage import Storage
 
 CONTRACT_CHECK = "contract"
+_READABLE = 1_000
+"""Of an expression of more nodes no SQL is shown: it is many pages long, and takes long to make."""
 
 
 def table_asset(
@@ -219,9 +222,10 @@ def _staged(storage: Storage, result: Result, contract: Contract, keys: Sequence
     if not isinstance(explains, ir.Table):
         return staged
     inputs = {other.name: other for other in storage.contracts}
+    is_readable = len(explains.op().find(ops.Node)) <= _READABLE
     return replace(
         staged,
-        sql=str(ibis.to_sql(explains, dialect="duckdb")),
+        sql=str(ibis.to_sql(explains, dialect="duckdb")) if is_readable else "",
         lineage=column_lineage(explains, inputs),
     )
 
