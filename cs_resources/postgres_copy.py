@@ -7,8 +7,10 @@ CSV made by Arrow and not binary COPY: the server's own work is ten times that o
 binary writers at hand know no decimals.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 import pyarrow as pa
@@ -23,22 +25,49 @@ _NULLS_AND_TEXTS_DIFFER = pyarrow.csv.WriteOptions(include_header=False, quoting
 """Texts are quoted, the empty one too; missing values are not."""
 
 
-def copy_batch(connection: sa.Connection, table: sa.Table, batch: pa.RecordBatch) -> int:
-    """Insert a batch with one COPY statement; return the number of rows that the server took.
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as the CSV of one COPY statement, and its columns."""
+
+    columns: tuple[str, ...]
+    text: pa.Buffer
+
+
+def encoded(table: sa.Table, batch: pa.RecordBatch) -> Encoded:
+    """Return a batch as CSV.
 
     Raises ContractError naming the column where a text holds the character NUL.
     """
     _require_storable(table, batch)
     sink = pa.BufferOutputStream()
     pyarrow.csv.write_csv(batch, sink, _NULLS_AND_TEXTS_DIFFER)
+    return Encoded(tuple(batch.schema.names), sink.getvalue())
+
+
+def copy_all(
+    connection: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]
+) -> Iterator[int]:
+    """Insert each batch with one COPY statement; yield the number of rows that the server took.
+
+    While the server takes a batch, the next one is computed and encoded in a thread.
+    """
+    ready = (encoded(table, batch) for batch in batches)
+    with ThreadPoolExecutor(1, "encode-rows") as ahead:
+        coming = ahead.submit(next, ready, None)
+        while rows := coming.result():
+            coming = ahead.submit(next, ready, None)
+            yield _copy(connection, table, rows)
+
+
+def _copy(connection: sa.Connection, table: sa.Table, rows: Encoded) -> int:
     quoted = connection.dialect.identifier_preparer.quote
-    columns = ", ".join(quoted(name) for name in batch.schema.names)
+    columns = ", ".join(map(quoted, rows.columns))
     statement = f"COPY {quoted(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     with _told_by_sqlalchemy(connection, driver, statement), driver.cursor() as cursor:
         with cursor.copy(statement.encode()) as copy:
-            copy.write(memoryview(sink.getvalue()))
+            copy.write(memoryview(rows.text))
         return cursor.rowcount
 
 

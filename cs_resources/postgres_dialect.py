@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 
 from cs_resources import postgres_connection
 from cs_resources.duckdb_session import DuckDBSession
-from cs_resources.postgres_copy import copy_batch
+from cs_resources.postgres_copy import copy_all
 from cs_resources.postgres_partitions import add_default_partition
 from cs_resources.sql_dialects import Dialect
 from cs_resources.streams import stream
@@ -91,5 +91,4 @@ class Postgres(Dialect):
         self, connection: sa.Connection, table: sa.Table, session: DuckDBSession, rows: ir.Table
     ) -> Iterator[int]:
         """Copy rows batch by batch."""
-        for batch in stream(session, rows, _BATCH_ROWS):
-            yield copy_batch(connection, table, batch)
+        yield from copy_all(connection, table, stream(session, rows, _BATCH_ROWS))
