@@ -145,7 +145,7 @@ class _RowChecksum(sa.sql.functions.GenericFunction[int]):
 def _on_server(element: Any, compiler: Any, **options: Any) -> str:
     values = ", ".join(
         # as bytes: columns of different collations cannot be joined
-        f"COALESCE(CAST({compiler.process(column, **options)} AS BINARY), 0x{_MISSING.hex()})"
+        f"COALESCE(CONVERT({compiler.process(column, **options)} USING binary), 0x{_MISSING.hex()})"
         for column in element.clauses
     )
     return f"CRC32(CONCAT_WS(0x{_SEPARATOR.hex()}, {values}))"

@@ -8,7 +8,7 @@ month or of later ones (`lookback_months`). A row whose calldate is missing, unr
 of that span belongs to no day; it is read with the first day of the table's month.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,7 +23,7 @@ from cs_resources.call_reading import snapshot
 from cs_resources.call_schema import COLUMNS, DETAILS, RECORDS, TASKS, TURN
 from cs_resources.call_values import INSTANT, Placing, RowReader
 from cs_resources.errors import SourceError
-from cs_resources.streams import reader
+from cs_resources.streams import ahead, reader
 
 CHECKSUM = "row_checksum"
 _BATCH_ROWS = 20_000
@@ -98,9 +98,7 @@ class CallDatabase(CallCatalog):
         """
         return reader(
             schema,
-            self._stream(
-                self.tables(days[0], days[-1]), days, schema, self._record_query, COLUMNS[RECORDS]
-            ),
+            self._stream(days, schema, self._record_query, COLUMNS[RECORDS]),
         )
 
     def turns(self, days: Sequence[date], schema: pa.Schema) -> pa.RecordBatchReader:
@@ -114,7 +112,6 @@ class CallDatabase(CallCatalog):
         return reader(
             schema,
             self._stream(
-                self.tables(days[0], days[-1]),
                 days,
                 schema,
                 self._turn_query,
@@ -146,12 +143,23 @@ class CallDatabase(CallCatalog):
 
     def _stream(
         self,
-        pairs: Sequence[CallTables],
         days: Sequence[date],
         schema: pa.Schema,
         query: Callable[[CallTables, Sequence[date]], sa.Select[Any]],
         kinds: Mapping[str, str],
     ) -> Iterator[pa.RecordBatch]:
+        """Look the tables up at once, read them in a thread while earlier rows are in use."""
+        pairs = self.tables(days[0], days[-1])
+        return ahead(self._batches(pairs, days, schema, query, kinds), "read-calls")
+
+    def _batches(
+        self,
+        pairs: Sequence[CallTables],
+        days: Sequence[date],
+        schema: pa.Schema,
+        query: Callable[[CallTables, Sequence[date]], sa.Select[Any]],
+        kinds: Mapping[str, str],
+    ) -> Generator[pa.RecordBatch, None, None]:
         with snapshot(self.connection, _BATCH_ROWS) as read:
             for pair in pairs:
                 placing = Placing(days, *self._span(pair), undated=self._undated_day(pair))

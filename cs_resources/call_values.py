@@ -91,13 +91,17 @@ class RowReader:
         if self.placing:
             calldates = values[list(self.kinds).index(INSTANT)]
             columns["call_date"] = self.placing.call_dates(columns[INSTANT], calldates)
-            columns["unreadable"] = pa.array(
-                [_json(unreadable[row]) if row in unreadable else None for row in range(rows)],
-                pa.string(),
-            )
+            columns["unreadable"] = _noted(unreadable, rows)
         for name, value in constants.items():
             columns[name] = pa.repeat(pa.scalar(value), rows)
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _noted(unreadable: Mapping[int, Mapping[str, str]], rows: int) -> pa.Array:
+    if not unreadable:
+        return pa.nulls(rows, pa.string())
+    noted = [_json(unreadable[row]) if row in unreadable else None for row in range(rows)]
+    return pa.array(noted, pa.string())
 
 
 def transposed(rows: Sequence[Any]) -> list[Values]:

@@ -21,7 +21,7 @@ from pymysql.cursors import SSCursor
 from pymysql.err import DataError, OperationalError, raise_mysql_exception
 
 _READ_BYTES = _PIECE_BYTES = 1 << 20
-_HEADER, _LARGEST, _LENGTH = 4, 0xFFFFFF, Struct("<I")
+_HEADER, _LARGEST, _BEGINNING = 4, 0xFFFFFF, Struct("<IB")
 _EOF, _ERROR, _NULL = 0xFE, 0xFF, 0xFB
 _WIDTHS = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 """Bytes of a length that does not fit into its first byte."""
@@ -93,19 +93,20 @@ class _Frames:
         """Follow the lengths of the packets that are whole by now."""
         data, at, add = self._data, self._at, self._starts.append
         data += received
-        size, length_at = len(data), _LENGTH.unpack_from
+        size, beginning = len(data), _BEGINNING.unpack_from
         while at + _HEADER < size:
-            length = length_at(data, at)[0] & _LARGEST
-            end = at + _HEADER + length
-            if length == _LARGEST:
+            header, first = beginning(data, at)
+            begins = at + _HEADER
+            end = begins + (header & _LARGEST)
+            if end - begins == _LARGEST:
                 raise DataError("a row of 16 MiB or more, which no call has")
             if end > size:
                 break
-            if data[at + _HEADER] >= _EOF:
+            if first >= _EOF:
                 self._at, self.is_over = at, True
-                self._check_last(bytes(data[at + _HEADER : end]))
+                self._check_last(bytes(data[begins:end]))
                 return
-            add(at + _HEADER)
+            add(begins)
             at = end
         self._at = at
 
@@ -113,7 +114,9 @@ class _Frames:
         """Hand out the whole rows if they are many enough, or the last ones."""
         if not self._starts or not (self.is_over or self._at >= _PIECE_BYTES):
             return None
-        data, starts = bytes(self._data[: self._at]) + _PADDING, np.array(self._starts, np.int64)
+        starts = np.array(self._starts, np.int64)
+        with memoryview(self._data) as held:
+            data = b"".join((held[: self._at], _PADDING))
         counted = (self.sequence + np.arange(len(starts))) % 256
         if not np.array_equal(np.frombuffer(data, np.uint8)[starts - 1], counted):
             raise _lost("packets out of order")

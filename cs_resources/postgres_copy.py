@@ -8,7 +8,6 @@ binary writers at hand know no decimals.
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,6 +19,7 @@ import sqlalchemy as sa
 
 from cs_resources.errors import ContractError
 from cs_resources.postgres_connection import without_rows
+from cs_resources.streams import ahead
 
 _NULLS_AND_TEXTS_DIFFER = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
 """Texts are quoted, the empty one too; missing values are not."""
@@ -52,11 +52,8 @@ def copy_all(
     While the server takes a batch, the next one is computed and encoded in a thread.
     """
     ready = (encoded(table, batch) for batch in batches)
-    with ThreadPoolExecutor(1, "encode-rows") as ahead:
-        coming = ahead.submit(next, ready, None)
-        while rows := coming.result():
-            coming = ahead.submit(next, ready, None)
-            yield _copy(connection, table, rows)
+    for rows in ahead(ready, "encode-rows"):
+        yield _copy(connection, table, rows)
 
 
 def _copy(connection: sa.Connection, table: sa.Table, rows: Encoded) -> int:

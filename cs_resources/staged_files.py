@@ -13,6 +13,8 @@ from cs_assets.contracts import Contract, Place
 _FILE_ROWS = 100_000
 _PARTITION_ROWS = 8_192
 """Rows of a row group where many files are written at once: each is held in memory until full."""
+_SCATTERED_ROWS = 32_768
+"""Rows that a thread collects before it hands them to the files of their partitions."""
 
 
 def partitioned_by(contract: Contract) -> str | None:
@@ -40,7 +42,7 @@ def copy_statements(
         else f"ROW_GROUP_SIZE {_FILE_ROWS}"
     )
     return (
-        f"SET partitioned_write_flush_threshold = {_PARTITION_ROWS}",
+        f"SET partitioned_write_flush_threshold = {_SCATTERED_ROWS}",
         f"COPY (SELECT {casts} FROM {rows}) TO '{target}' "  # noqa: S608
         f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, {form})",
     )

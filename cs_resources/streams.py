@@ -8,9 +8,11 @@ dropped, ends a stream that is still being read, without an error. So every stre
 its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -23,6 +25,7 @@ from cs_resources.duckdb_session import DuckDBSession
 _SCAN_MEMORY = "512MB"
 """Enough to read files from front to end; the process's own session takes its own on top."""
 
+_Item = TypeVar("_Item")
 _CAUSES: WeakKeyDictionary[pa.RecordBatchReader, list[Exception]] = WeakKeyDictionary()
 
 
@@ -40,6 +43,21 @@ def reader(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBat
     made = pa.RecordBatchReader.from_batches(schema, watched())
     _CAUSES[made] = causes
     return made
+
+
+def ahead(items: Generator[_Item, None, None], thread: str) -> Generator[_Item, None, None]:
+    """Yield what a generator yields; the next item is made in a thread while one is in use.
+
+    The generator runs and is closed in that one thread, whose name begins with `thread`.
+    """
+    with ThreadPoolExecutor(1, thread) as maker:
+        coming = maker.submit(next, items, None)
+        try:
+            while (item := coming.result()) is not None:
+                coming = maker.submit(next, items, None)
+                yield item
+        finally:
+            maker.submit(items.close).result()
 
 
 @contextmanager
