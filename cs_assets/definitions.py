@@ -203,7 +203,7 @@ def health_rules_of(settings: Settings) -> HealthRules:
         sources=settings.health_sources,
         features=Features.load(settings.health_features_file),
         scorecards=cards,
-        alerts=AlertRules.load(settings.health_alerts_file, [card.name for card in cards]),
+        alerts=AlertRules.load(settings.health_alerts_file, cards),
         recommendations=RecommendationRules.load(settings.health_recommendations_file, cards),
     )
 

@@ -5,7 +5,7 @@ Belongs here: reading and validating `alert_rules.yaml`. Must not: finding custo
 
 import hashlib
 import string
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cs_assets.health.contracts import EVIDENCE, MEASURES
+from cs_assets.health.scorecard import Scorecard
+from cs_assets.health.scorecard_parts import RISK_LEVELS
 from cs_assets.yaml_files import YamlFileError, load_yaml
 
 DEFAULT = Path(__file__).with_name("alert_rules.yaml")
@@ -28,6 +30,11 @@ NUMBERS = (
 )
 COLUMNS = (*(c.name for c in (*MEASURES, *EVIDENCE)), *SCORES, *CHANGES, *DERIVED)
 """What rules may name."""
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    **{c.name: c.allowed for c in (*MEASURES, *EVIDENCE) if c.allowed},
+    "risk_level": RISK_LEVELS,
+}
+"""The words that a column may be equal to, as far as they are the same under every scorecard."""
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -108,16 +115,35 @@ class AlertRules:
     fingerprint: str
 
     @classmethod
-    def load(cls, path: Path | None, scorecards: Collection[str]) -> "AlertRules":
+    def load(cls, path: Path | None, scorecards: Iterable[Scorecard]) -> "AlertRules":
         """Read a file; raises YamlFileError naming file, place and remedy."""
-        file = load_yaml(path or DEFAULT, AlertFile)
-        if file.scorecard not in scorecards:
+        file, cards = load_yaml(path or DEFAULT, AlertFile), {c.name: c for c in scorecards}
+        if file.scorecard not in cards:
             raise YamlFileError(
                 f"{path or DEFAULT}: scorecard: there is no {file.scorecard}, only "
-                f"{', '.join(sorted(scorecards))}"
+                f"{', '.join(sorted(cards))}"
             )
         digest = hashlib.sha256(file.model_dump_json().encode()).hexdigest()
-        return cls(file.scorecard, file.rules, digest[:16])
+        rules = cls(file.scorecard, file.rules, digest[:16])
+        rules.require_words_of(cards[file.scorecard], f"{path or DEFAULT}")
+        return rules
+
+    def require_words_of(self, card: Scorecard, where: str) -> None:
+        """Raise YamlFileError for a condition that no customer could ever meet under a scorecard.
+
+        `where` is the file that is to be corrected.
+        """
+        words = {**_WORDS, "grade": tuple(grade.name for grade in card.grades)}
+        for rule in self.rules:
+            for condition in rule.any:
+                known = words.get(condition.column)
+                strange = sorted(set(condition.equals or ()) - set(known or ()))
+                if known and strange:
+                    raise YamlFileError(
+                        f"{where}: alert rule {rule.id}: under the scorecard {card.name}, "
+                        f"{condition.column} is never {', '.join(strange)}; it is "
+                        f"{', '.join(known)}"
+                    )
 
 
 def _require_known(names: Collection[str]) -> None:

@@ -221,6 +221,20 @@ def test_a_candidate_of_another_name_says_what_it_replaces(home: Scored, tmp_pat
     assert {row["scorecard"] for row in shadow} == {"trial"}
 
 
+def test_a_candidate_without_a_grade_that_alerts_wait_for_is_refused(
+    home: Scored, tmp_path: Path
+) -> None:
+    card = written_card()
+    card["grades"] = [
+        {**grade, "name": "lost" if grade["name"] == "critical" else grade["name"]}
+        for grade in card["grades"]
+    ]
+    file = card_file(tmp_path, card)
+    with pytest.raises(YamlFileError, match=r"grade_critical: .* grade is never critical") as said:
+        home.replayed(file)
+    assert str(file) in str(said.value)
+
+
 def test_what_was_never_published_is_told(tmp_path: Path) -> None:
     house = Scored(tmp_path)
     with pytest.raises(ConfigurationError, match="has published scores; make them first"):

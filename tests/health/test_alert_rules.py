@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from cs_assets.health.alert_rules import DEFAULT, AlertRules
+from cs_assets.health.scorecard import load_scorecards
 from cs_assets.yaml_files import YamlFileError
 
-CARDS = ("saas_8", "service_4")
+CARDS = load_scorecards()
 GOOD = """
 scorecard: saas_8
 rules:
@@ -46,6 +47,21 @@ def test_the_rules_that_are_shipped() -> None:
     [
         ("column: nps", "column: npm", "there is no npm; known are"),
         ("below: 0", "below: few", r"rules\[1\].any\[1\].below: must be a .*number"),
+        (
+            "{column: nps, below: 0}",
+            "{column: grade, equals: [critical, awful]}",
+            "rule detractor: under the scorecard saas_8, grade is never awful; it is .*critical",
+        ),
+        (
+            "{column: nps, below: 0}",
+            "{column: risk_level, equals: [none]}",
+            "never none; it is low",
+        ),
+        (
+            "{column: nps, below: 0}",
+            "{column: payment_status, equals: [overdu]}",
+            "payment_status is never overdu; it is current, late, overdue",
+        ),
         (", below: 0", "", "give either equals"),
         ("below: 0", "equals: [low]", "nps is a number; give bounds"),
         ("{column: nps, below: 0}", "{column: grade, below: 0}", "grade is no number"),

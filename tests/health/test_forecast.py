@@ -3,11 +3,20 @@
 import random
 from datetime import timedelta
 
+import ibis
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from cs_assets.contracts import Contract
-from cs_assets.health.forecast import SAMPLE_CUSTOMERS, current, pairs
+from cs_assets.health.forecast import (
+    SAMPLE_CUSTOMERS,
+    current,
+    forecasts,
+    made_on,
+    pairs,
+    standing,
+)
 from cs_assets.health.forecast_contracts import DAILY_SCORES, FORECAST_ACCURACY
 from cs_assets.health.forecast_fit import FEWEST_PAIRS, fit
 from cs_assets.health.score_contracts import HEALTH_TREND
@@ -155,6 +164,24 @@ def test_order_of_rows_changes_nothing() -> None:
     shuffled = random.Random(7).sample(rows, len(rows))
     assert fits_of(shuffled) == fits_of(rows)
     assert expected(shuffled) == expected(rows)
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    draws = np.random.default_rng(5).normal(0, 0.02, (9, 60))
+    few = table(paths(lambda scores, left: scores + draws[left])).to_pyarrow()
+    found = []
+    for threads in (1, 4):
+        engine = ibis.duckdb.connect(threads=threads)
+        numbers = ibis.memtable(pa.table({"copy": range(300)}))
+        copies = engine.create_table("few", few).cross_join(numbers)
+        # so many rows that more than one thread reads them
+        many = copies.mutate(customer_id=copies.customer_id + copies["copy"].cast("string"))
+        daily = engine.create_table("daily", many.drop("copy"))
+        learnt = fit(engine.to_pyarrow(pairs(daily, made_on([AS_OF]))).to_pandas())
+        made = engine.to_pyarrow(forecasts(standing(daily, made_on([AS_OF])), learnt))
+        found.append((learnt, made.sort_by([(name, "ascending") for name in made.column_names])))
+    assert found[0][1].num_rows == 2 * 60 * 300
+    assert found[0] == found[1]
 
 
 def test_a_forecast_stays_a_score() -> None:

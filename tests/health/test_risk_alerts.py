@@ -15,9 +15,10 @@ from cs_assets.health.alert_contracts import RISK_SIGNALS
 from cs_assets.health.alert_rules import CHANGES, DERIVED, AlertRules
 from cs_assets.health.alerts import open_alerts, signals
 from cs_assets.health.contracts import EVIDENCE, MEASURES
+from cs_assets.health.scorecard import load_scorecards
 from cs_assets.periods import LoadedPeriod, period_days
 
-RULES = AlertRules.load(None, ["saas_8"])
+RULES = AlertRules.load(None, load_scorecards())
 DAY = date(2025, 12, 31)
 SCHEMA = {
     "tenant_id": "string",
