@@ -110,7 +110,7 @@ def _now_and_before(grain: Grain) -> dict[str, dg.AssetIn]:
 
 def _counts(found: ir.Table) -> list[dict[str, Any]]:
     """Count customers by period, scorecard and grade, in each scorecard the best grade first."""
-    counted = found.group_by(["period_key", "scorecard", "grade"]).agg(
+    counted = found.group_by(["period_key", "as_of", "is_complete", "scorecard", "grade"]).agg(
         rows=found.count(), best=found.overall.max()
     )
     best_first = counted.order_by(["scorecard", counted.best.desc(nulls_first=False)])
@@ -121,12 +121,17 @@ def _counts(found: ir.Table) -> list[dict[str, Any]]:
 def _grades(
     counts: Iterable[Mapping[str, Any]], grain: Grain, customers: Mapping[str, int]
 ) -> dict[str, dict[str, int | float | str]]:
-    """Name the counts for each partition."""
+    """Name each partition's period, as `period_figures` does, and the counts."""
     figures: dict[str, dict[str, int | float | str]] = {
         key: {"customers": rows} for key, rows in customers.items()
     }
     contract = CUSTOMER_HEALTH.for_grain(grain)
     for row in counts:
         key = contract.partition_key(row["period_key"])
+        figures[key] |= {
+            "period": row["period_key"],
+            "as_of": str(row["as_of"]),
+            "is_complete": str(row["is_complete"]).lower(),
+        }
         figures[key][f"{row['scorecard']}: {row['grade'] or 'unknown'}"] = row["rows"]
     return figures

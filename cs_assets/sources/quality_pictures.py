@@ -29,20 +29,38 @@ _WORDS: Mapping[str, Mapping[Locale, str]] = {
     "consistency": {"zh": "一致性", "en": "consistency"},
     "timeliness": {"zh": "及时性", "en": "timeliness"},
 }
-_MEASURES_ZH: Mapping[str, str] = {
-    "known_customer": "客户不存在",
-    "not_repeated": "重复行",
-    "dates_in_order": "日期先后矛盾",
-    "landed_in_time": "到达过晚",
-    "not_backdated": "客户快照补记",
+REASON_WORDS: Mapping[str, Mapping[Locale, str]] = {
+    "known_customer": {"zh": "客户不存在", "en": "unknown customer"},
+    "not_repeated": {"zh": "重复行", "en": "repeated rows"},
+    "dates_in_order": {"zh": "日期先后矛盾", "en": "dates in the wrong order"},
+    "landed_in_time": {"zh": "到达过晚", "en": "landed late"},
+    "not_backdated": {"zh": "客户快照补记", "en": "snapshot of a later day"},
+    "unreadable_row": {"zh": "行无法解析", "en": "unreadable row"},
+    "no_customer_id": {"zh": "缺少客户编号", "en": "no customer id"},
+    "unknown_customer": {"zh": "客户不存在", "en": "unknown customer"},
+    "bad_customer_type": {"zh": "客户类型无效", "en": "customer type not valid"},
+    "bad_contract_date": {"zh": "合同日期无效", "en": "contract date not valid"},
+    "bad_contract_length": {"zh": "合同期限无效", "en": "contract length not valid"},
+    "bad_payment_status": {"zh": "付款状态无效", "en": "payment status not valid"},
+    "bad_nps_score": {"zh": "NPS 无效", "en": "NPS not valid"},
+    "repeated_customer": {"zh": "客户重复", "en": "customer repeated"},
+    "bad_deal_date": {"zh": "成交日期无效", "en": "deal date not valid"},
+    "bad_deal_stage": {"zh": "成交阶段无效", "en": "deal stage not valid"},
+    "bad_deal_amount": {"zh": "成交金额无效", "en": "deal amount not valid"},
+    "bad_renewal_date": {"zh": "续约日期无效", "en": "renewal date not valid"},
+    "no_ticket_id": {"zh": "缺少工单编号", "en": "no ticket id"},
+    "bad_created_date": {"zh": "创建日期无效", "en": "creation date not valid"},
+    "bad_resolved_date": {"zh": "解决日期无效", "en": "resolution date not valid"},
+    "bad_priority": {"zh": "优先级无效", "en": "priority not valid"},
+    "bad_satisfaction_score": {"zh": "满意度无效", "en": "satisfaction not valid"},
+    "bad_resolution_time": {"zh": "解决时长无效", "en": "resolution time not valid"},
+    "bad_sla_missed": {"zh": "服务时限标记无效", "en": "SLA flag not valid"},
+    "bad_date": {"zh": "日期无效", "en": "date not valid"},
+    "bad_activity_type": {"zh": "活动类型无效", "en": "type of activity not valid"},
+    "bad_usage_depth": {"zh": "使用深度无效", "en": "depth of use not valid"},
+    "bad_number": {"zh": "数值无效", "en": "number not valid"},
 }
-_MEASURES_EN: Mapping[str, str] = {
-    "known_customer": "unknown customer",
-    "not_repeated": "repeated rows",
-    "dates_in_order": "dates in the wrong order",
-    "landed_in_time": "landed late",
-    "not_backdated": "snapshot of a later day",
-}
+"""Measures that rows fail and quarantines' reasons; a column that is empty keeps its name."""
 
 
 def quality_picture(rows: pd.DataFrame, locale: Locale) -> object | None:
@@ -83,7 +101,10 @@ def quality_picture(rows: pd.DataFrame, locale: Locale) -> object | None:
 
 def _reasons(newest: pd.DataFrame, source: str, dimension: str, locale: Locale) -> str:
     own = newest[(newest["source"] == source) & (newest["dimension"] == dimension)]
-    words = _MEASURES_ZH if locale == "zh" else _MEASURES_EN
     said = [item for text in own["reasons"] for item in json.loads(text)]
-    told = (f"{words.get(item['reason'], item['reason'])} {item['rows']}" for item in said)
+    told = (f"{_word(item['reason'], locale)} {item['rows']}" for item in said)
     return ("、" if locale == "zh" else ", ").join(told)
+
+
+def _word(reason: str, locale: Locale) -> str:
+    return REASON_WORDS[reason][locale] if reason in REASON_WORDS else reason

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from cs_apps.stale import recipes_of
+from cs_assets.calendar import Grain
 from cs_assets.definitions import CONTRACTS, build_definitions
 from cs_assets.health.marts import FACTS, MARTS
+from cs_assets.health.score_contracts import CUSTOMER_HEALTH
 from cs_resources.staleness import stale_partitions
 from tests.health.graph_cases import CUSTOMERS, FILES, LAST, MONTHS, SCORES, Home
 
@@ -26,6 +28,15 @@ def test_every_customer_has_a_score_in_its_bounds(home: Home) -> None:
     assert {row["scorecard"] for row in rows} == {"saas_8", "service_4"}
     # the dimensions of the other scorecard are not this one's
     assert all((row["usage_score"] is None) == (row["scorecard"] == "service_4") for row in rows)
+
+
+def test_the_figures_of_scores_name_their_period(home: Home) -> None:
+    contract = CUSTOMER_HEALTH.for_grain(Grain.MONTH)
+    told = home.told(contract.name, contract.partition_key("2025-12"))
+    assert (told["period"], told["as_of"], told["is_complete"]) == ("2025-12", str(LAST), "true")
+    assert told["customers"] == CUSTOMERS
+    grades = [rows for name, rows in told.items() if name.startswith("saas_8: ")]
+    assert sum(int(str(rows)) for rows in grades) == CUSTOMERS
 
 
 def test_the_ledger_sums_to_the_published_change(home: Home) -> None:

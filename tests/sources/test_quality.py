@@ -13,9 +13,10 @@ import pytest
 from cs_assets.calendar import Grain, period_from_partition
 from cs_assets.contracts import Contract
 from cs_assets.periods import loaded_periods
+from cs_assets.sources.contracts import QUARANTINES
 from cs_assets.sources.quality import Arrival, Counts, bad_counts, fact_counts, quality
 from cs_assets.sources.quality_contracts import ALL, DIMENSIONS
-from cs_assets.sources.quality_pictures import quality_picture
+from cs_assets.sources.quality_pictures import REASON_WORDS, quality_picture
 from cs_assets.sources.quality_rules import BY_NAME
 from tests.sources.source_cases import (
     ACTIVITY,
@@ -218,6 +219,14 @@ def test_a_month_is_judged_from_what_landed(house: House) -> None:
     assert "data:image/png" in picture
     assert "| 工单 | 一致性 |" in picture
     assert "客户不存在 1" in picture
+
+
+def test_every_reason_of_a_quarantine_is_a_word_in_both_languages() -> None:
+    for contract in QUARANTINES.values():
+        (reason,) = (column for column in contract.columns if column.name == "reason")
+        for code in reason.allowed or ():
+            assert any(letter > "\u2e80" for letter in REASON_WORDS[code]["zh"])
+            assert REASON_WORDS[code]["en"].isascii()
 
 
 def test_the_picture_speaks_both_languages(house: House) -> None:
