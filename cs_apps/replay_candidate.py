@@ -65,5 +65,5 @@ def candidate(
     RecommendationRules.load(settings.health_recommendations_file, loaded.values())
     found = rules.alerts if alerts is None else AlertRules.load(alerts, loaded.values())
     looked_at = card if found.scorecard in (card.name, name) else cards[found.scorecard]
-    found.require_words_of(looked_at, f"{scorecard}")
+    found.require_words_of(looked_at, scorecard)
     return Candidate(card, cards[name], (rules.alerts, rules.alert_card), (found, looked_at))

@@ -117,21 +117,22 @@ class AlertRules:
     @classmethod
     def load(cls, path: Path | None, scorecards: Iterable[Scorecard]) -> "AlertRules":
         """Read a file; raises YamlFileError naming file, place and remedy."""
-        file, cards = load_yaml(path or DEFAULT, AlertFile), {c.name: c for c in scorecards}
+        source = path or DEFAULT
+        file, cards = load_yaml(source, AlertFile), {card.name: card for card in scorecards}
         if file.scorecard not in cards:
             raise YamlFileError(
-                f"{path or DEFAULT}: scorecard: there is no {file.scorecard}, only "
+                f"{source}: scorecard: there is no {file.scorecard}, only "
                 f"{', '.join(sorted(cards))}"
             )
         digest = hashlib.sha256(file.model_dump_json().encode()).hexdigest()
         rules = cls(file.scorecard, file.rules, digest[:16])
-        rules.require_words_of(cards[file.scorecard], f"{path or DEFAULT}")
+        rules.require_words_of(cards[file.scorecard], source)
         return rules
 
-    def require_words_of(self, card: Scorecard, where: str) -> None:
+    def require_words_of(self, card: Scorecard, source: Path) -> None:
         """Raise YamlFileError for a condition that no customer could ever meet under a scorecard.
 
-        `where` is the file that is to be corrected.
+        `source` is the file that is to be corrected.
         """
         words = {**_WORDS, "grade": tuple(grade.name for grade in card.grades)}
         for rule in self.rules:
@@ -140,7 +141,7 @@ class AlertRules:
                 strange = sorted(set(condition.equals or ()) - set(known or ()))
                 if known and strange:
                     raise YamlFileError(
-                        f"{where}: alert rule {rule.id}: under the scorecard {card.name}, "
+                        f"{source}: alert rule {rule.id}: under the scorecard {card.name}, "
                         f"{condition.column} is never {', '.join(strange)}; it is "
                         f"{', '.join(known)}"
                     )
