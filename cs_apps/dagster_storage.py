@@ -4,6 +4,7 @@ Belongs here: how Dagster's SQLite files are opened. Must not: what is stored in
 
 For every event Dagster opens an engine and a connection and closes them again: each time its
 statements are compiled anew, and SQLite, closing the last connection, empties the write-ahead log.
+Twice for most events it opens one more to see whether a table is there.
 It also waits for the disk after each of the five or so transactions of an event. Here a commit does
 not wait: killed processes lose nothing and files stay whole, but a power failure may take the last
 events. What they told of is published with its own proof, in the warehouse and in the lake.
@@ -28,6 +29,7 @@ class EmbeddedEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._known_tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @contextmanager
@@ -35,6 +37,12 @@ class EmbeddedEventLogStorage(SqliteEventLogStorage):
         # as in the base class one connection at a time, whatever the thread
         with self._db_lock, self._engine(shard).begin() as connection:
             yield connection
+
+    def has_table(self, table_name: str) -> bool:
+        """Say whether the index has the table; what it has, it keeps."""
+        if table_name not in self._known_tables and super().has_table(table_name):
+            self._known_tables.add(table_name)
+        return table_name in self._known_tables
 
     def _engine(self, shard: str) -> Engine:
         if shard not in self._initialized_dbs:  # the base class forgets files that it removes

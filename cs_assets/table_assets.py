@@ -26,6 +26,7 @@ from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.lineage import column_lineage
 from cs_assets.recipes import LOOKUP, OUTSIDE, SINCE, code_version
 from cs_assets.results import Result
+from cs_resources.duckdb_session import selects_fused
 from cs_resources.failures import lasting, may_pass
 from cs_resources.io_managers import (
     COLUMNS,
@@ -55,6 +56,7 @@ def table_asset(
     pool: str | None = None,
     retry_policy: dg.RetryPolicy | None = None,
     outside: str = "",
+    fuse_selects: bool = True,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Declare the asset (or the assets, made in one step) of one or more contracts.
 
@@ -62,7 +64,8 @@ def table_asset(
     value is a table or `Result`, or a tuple of them in the order of the contracts. `code` is to be
     raised when the same inputs give another result; `configuration` stands for the rules in use.
     Either makes every partition stale (`cs stale`). `outside` names a source outside of the stores
-    (one of `Storage.outside`) whose state by partition counts as an input.
+    (one of `Storage.outside`) whose state by partition counts as an input. `fuse_selects`: see
+    `selects_fused`; steps over rows by customer do without.
     """
     version = code_version(code, configuration)
 
@@ -80,7 +83,7 @@ def table_asset(
             pool=pool,
             retry_policy=retry_policy,
             op_tags={OUTSIDE: outside} if outside else None,
-        )(_step(function, contracts))
+        )(_step(function, contracts, fuse_selects))
 
     return decorate
 
@@ -178,7 +181,7 @@ def _check_spec(
 
 
 def _step(
-    function: Callable[..., Any], contracts: Sequence[Contract]
+    function: Callable[..., Any], contracts: Sequence[Contract], fuse_selects: bool
 ) -> Callable[..., Iterator[Any]]:
     @functools.wraps(function)
     def run(context: dg.AssetExecutionContext, **inputs: object) -> Iterator[Any]:
@@ -188,10 +191,11 @@ def _step(
         made: list[Staged] = []
         try:
             begin(storage, step)
-            outcome = function(context, **inputs)
-            results = outcome if isinstance(outcome, tuple) else (outcome,)
-            for contract, result in zip(contracts, results, strict=True):
-                made.append(_staged(storage, _as_result(result), contract, keys))
+            with selects_fused(fuse_selects):
+                outcome = function(context, **inputs)
+                results = outcome if isinstance(outcome, tuple) else (outcome,)
+                for contract, result in zip(contracts, results, strict=True):
+                    made.append(_staged(storage, _as_result(result), contract, keys))
             staged = _agreed(made)
         except Exception as error:
             for table in made:
@@ -222,12 +226,11 @@ def _staged(storage: Storage, result: Result, contract: Contract, keys: Sequence
     if not isinstance(explains, ir.Table):
         return staged
     inputs = {other.name: other for other in storage.contracts}
-    is_readable = len(explains.op().find(ops.Node)) <= _READABLE
-    return replace(
-        staged,
-        sql=str(ibis.to_sql(explains, dialect="duckdb")) if is_readable else "",
-        lineage=column_lineage(explains, inputs),
-    )
+    sql = ""
+    if len(explains.op().find(ops.Node)) <= _READABLE:
+        with selects_fused(True):  # shorter
+            sql = str(ibis.to_sql(explains, dialect="duckdb"))
+    return replace(staged, sql=sql, lineage=column_lineage(explains, inputs))
 
 
 def _as_result(outcome: object) -> Result:

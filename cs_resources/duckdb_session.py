@@ -5,6 +5,8 @@ Belongs here: opening and configuring DuckDB. Must not: knowing which tables the
 
 import weakref
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +27,21 @@ _NUMBER = f"file_index::BIGINT * {ROWS_PER_FILE} + file_row_number"
 """Another number for every row of several files: none of them has as many rows."""
 PLACE_IN_FILE = "place_in_file"
 """The number of a row within its file: the one by which a scan skips what nobody wants."""
+
+
+@contextmanager
+def selects_fused(is_wanted: bool) -> Iterator[None]:
+    """Let Ibis compile the selects of an expression into one another, or each as it stands.
+
+    Fusing takes half of the time in which an expression of a thousand operations is compiled. It
+    pays where many rows are read: what is left apart and read twice, DuckDB holds in memory.
+    """
+    before = ibis.options.sql.fuse_selects
+    ibis.options.sql.fuse_selects = is_wanted
+    try:
+        yield
+    finally:
+        ibis.options.sql.fuse_selects = before
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from uuid import uuid4
-
-import openai
 
 from cs_resources.model_answers import StoredAnswer
 from cs_resources.model_budget import Budget, BudgetUsedUpError
@@ -22,6 +21,9 @@ from cs_resources.model_pace import Correction
 from cs_resources.model_questions import Assignment, Finding, Question
 from cs_resources.model_reading import Place, kept, read_answer, utc_now
 from cs_resources.model_window import Limits
+
+if TYPE_CHECKING:
+    import openai
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _SHORTEST = 0.1
@@ -60,7 +62,7 @@ class Asker:
     """Asks questions of one kind, for one run."""
 
     endpoint: Endpoint
-    client: openai.AsyncOpenAI
+    client: "openai.AsyncOpenAI"
     assignment: Assignment
     journal: Journal
     circuit: Circuit

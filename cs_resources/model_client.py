@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import httpx2
-import openai
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+
+if TYPE_CHECKING:  # slow to import, and every process of Dagster loads this module
+    import openai
 
 Response = TypeVar("Response")
 Mode = Literal["json_schema", "json_object", "text"]
@@ -106,12 +108,16 @@ class Endpoint:
     @property
     def headers(self) -> dict[str, Any]:
         """Headers of every request; without a key, none is sent."""
+        import openai
+
         if self.gateway_token:
             return {_GATEWAY_HEADER: self.gateway_token, "Authorization": openai.Omit()}
         return {} if self.api_key else {"Authorization": openai.Omit()}
 
-    def client(self) -> openai.AsyncOpenAI:
+    def client(self) -> "openai.AsyncOpenAI":
         """Return a client whose pool never makes a request wait."""
+        import openai
+
         return openai.AsyncOpenAI(
             base_url=self.base_url,
             api_key=self.api_key or "none",
@@ -145,7 +151,10 @@ class Endpoint:
 
 
 async def exchange(
-    client: openai.AsyncOpenAI, body: Mapping[str, Any], headers: Mapping[str, Any], seconds: float
+    client: "openai.AsyncOpenAI",
+    body: Mapping[str, Any],
+    headers: Mapping[str, Any],
+    seconds: float,
 ) -> Reply:
     """Send one request and return how it ended, at the latest after `seconds`."""
     sending = client.post(
@@ -162,6 +171,8 @@ async def exchange(
 
 async def sent(sending: Awaitable[Response], seconds: float) -> Response | Reply:
     """Wait for a response at most so many seconds; where none came, say how it failed."""
+    import openai
+
     try:
         async with asyncio.timeout(seconds):
             return await sending

@@ -24,6 +24,7 @@ from cs_assets.steps import (
     zeros,
 )
 from cs_assets.table_assets import all_days, table_asset
+from cs_resources.duckdb_session import selects_fused
 from cs_resources.storage import Storage
 
 
@@ -43,6 +44,7 @@ def _risk_signals(calendar: Calendar, rules: HealthRules) -> dg.AssetsDefinition
         partitions=calendar.partitions(Grain.DAY),
         ins={fact.name: all_days(fact, calendar, Grain.DAY) for fact in rules.facts},
         configuration=rules.of_days,
+        fuse_selects=False,
     )
     def risk_signals_and_scores(
         context: dg.AssetExecutionContext, **facts: ir.Table
@@ -54,7 +56,8 @@ def _risk_signals(calendar: Calendar, rules: HealthRules) -> dg.AssetsDefinition
             calendar.require_reach(day.as_of)
         named = rules.named(facts, calendar)
         lazy = measured_days(named, days, calendar.history_start, rules.features)
-        measured = storage.stager.kept(lazy)
+        with selects_fused(True):  # the facts have many rows
+            measured = storage.stager.kept(lazy)
         found, explained = (
             signals(rated_customers(table, named.sales, rules.alert_card), rules.alerts)
             for table in (measured, lazy)

@@ -43,6 +43,7 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
         partitions=calendar.partitions(grain),
         ins=_now_and_before(grain),
         configuration=f"{rules.of_scores}/{rules.recommendations.fingerprint}",
+        fuse_selects=False,
     )
     def customer_health_of_period(
         context: dg.AssetExecutionContext,
@@ -86,6 +87,7 @@ def _change(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
         partitions=calendar.partitions(grain),
         ins=_now_and_before(grain),
         configuration=rules.of_scores,
+        fuse_selects=False,
     )
     def health_change_of_period(
         context: dg.AssetExecutionContext,

@@ -4,6 +4,7 @@ Belongs here: names, inputs, totals, figures. Must not: formulas (see `trend`, `
 `forecast_accuracy`).
 """
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -52,7 +53,7 @@ def trend_asset(
     calendar: Calendar, grain: Grain, rules: HealthRules, locale: Locale
 ) -> dg.AssetsDefinition:
     """Return the asset of a grain's trends, with the forecasts and how good the last were."""
-    contract = FORECAST_ACCURACY.for_grain(grain)
+    contract, scored = FORECAST_ACCURACY.for_grain(grain), CUSTOMER_HEALTH.for_grain(grain)
     reach = calendar.trailing(grain, reach_days() + _LONGEST[grain] - 1)
 
     # in one step: the forecasts that are graded are fitted as those that are made
@@ -61,11 +62,12 @@ def trend_asset(
         contract,
         partitions=calendar.partitions(grain),
         ins={
-            "customer_health": same(CUSTOMER_HEALTH.for_grain(grain)),
+            "customer_health": same(scored),
             "customer_measures_before": same(CUSTOMER_MEASURES_BEFORE.for_grain(grain)),
             "daily_scores": days(DAILY_SCORES, reach),
         },
         configuration=rules.of_scores,
+        fuse_selects=False,
     )
     def health_trend_of_period(
         context: dg.AssetExecutionContext,
@@ -74,54 +76,88 @@ def trend_asset(
         daily_scores: ir.Table,
     ) -> tuple[Result, Result]:
         """Say where customers come from and where they are heading, and grade what was said."""
-        stager: Stager = context.resources.storage.stager
         earlier = health(
             [(card, scores(customer_measures_before, card)) for card in rules.scorecards]
         )
-        changed = changes(customer_health, earlier)
-        as_ofs = _dates(customer_health)
         daily = current(daily_scores, rules.scorecards)
-        fits = fit(pairs(daily, made_on(as_ofs)).to_pyarrow().to_pandas())
-        expected = stager.kept(forecasts(standing(daily, made_on(as_ofs)), fits))
-        lately = stager.kept(recent(daily, as_ofs))
-        every = ExpectedTotal(
-            "every score of the period",
-            zeros(context) | counts_by_partition(customer_health, CUSTOMER_HEALTH.for_grain(grain)),
-        )
-        due = stager.kept(graded(expected, customer_health))
-        counts = zeros(context) | counts_by_partition(due, contract)
-        twice = ExpectedTotal(
-            "every graded forecast in its type and in all",
-            {key: 2 * rows for key, rows in counts.items()},
-            column="graded",
-        )
-        found = stager.kept(trend(stager.kept(changed), lately, expected))
-        # scoring is told where scores are made
-        told = changes(customer_health, ibis.table(earlier.schema(), name="earlier_scores"))
-        ahead = forecasts(standing(daily, made_on(as_ofs)), fits)
-        grades = customer_health.select(*OF_A_CARD, "grade")
-        judged = stager.kept(accuracy(due, customer_health, fits))
+        ahead = _fitted(context.resources.storage.stager, daily, _dates(customer_health))
         return (
-            Result(
-                found,
-                totals=(every,),
-                explains=trend(told, recent(daily, as_ofs), ahead),
-                picture=movement_table(
-                    _moved(found.inner_join(grades, OF_A_CARD)), rules.scorecards, locale
-                ),
-            ),
-            Result(
-                judged,
-                totals=(twice,),
-                figures=_words(judged, contract, locale),
-                explains=accuracy(graded(ahead, customer_health), customer_health, fits),
-                picture=forecasts_picture(
-                    [*_periods_before(context, contract), *_rows(judged)], locale
-                ),
-            ),
+            _trend(context, scored, customer_health, earlier, ahead, rules, locale),
+            _graded(context, contract, customer_health, ahead, locale),
         )
 
     return health_trend_of_period
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """What the step's daily scores make expected: computed (`expected`), and as it is explained."""
+
+    daily: ir.Table
+    as_ofs: list[date]
+    fits: list[dict[str, Any]]
+    lazy: ir.Table
+    expected: ir.Table
+
+
+def _fitted(stager: Stager, daily: ir.Table, as_ofs: list[date]) -> _Ahead:
+    fits = fit(pairs(daily, made_on(as_ofs)).to_pyarrow().to_pandas())
+    lazy = forecasts(standing(daily, made_on(as_ofs)), fits)
+    return _Ahead(daily, as_ofs, fits, lazy, stager.kept(lazy))
+
+
+def _trend(
+    context: dg.AssetExecutionContext,
+    scored: Contract,
+    customer_health: ir.Table,
+    earlier: ir.Table,
+    ahead: _Ahead,
+    rules: HealthRules,
+    locale: Locale,
+) -> Result:
+    """Return the rows of health_trend; `earlier` has the scores of the earlier days."""
+    stager: Stager = context.resources.storage.stager
+    changed = stager.kept(changes(customer_health, earlier))
+    lately = recent(ahead.daily, ahead.as_ofs)
+    found = stager.kept(trend(changed, stager.kept(lately), ahead.expected))
+    # scoring is told where scores are made
+    told = changes(customer_health, ibis.table(earlier.schema(), name="earlier_scores"))
+    rows = counts_by_partition(customer_health, scored)
+    grades = customer_health.select(*OF_A_CARD, "grade")
+    return Result(
+        found,
+        totals=(ExpectedTotal("every score of the period", zeros(context) | rows),),
+        explains=trend(told, lately, ahead.lazy),
+        picture=movement_table(
+            _moved(found.inner_join(grades, OF_A_CARD)), rules.scorecards, locale
+        ),
+    )
+
+
+def _graded(
+    context: dg.AssetExecutionContext,
+    contract: Contract,
+    customer_health: ir.Table,
+    ahead: _Ahead,
+    locale: Locale,
+) -> Result:
+    """Return the rows of forecast_accuracy: what was said 30 days ago, beside what came."""
+    stager: Stager = context.resources.storage.stager
+    due = stager.kept(graded(ahead.expected, customer_health))
+    judged = stager.kept(accuracy(due, customer_health, ahead.fits))
+    counts = zeros(context) | counts_by_partition(due, contract)
+    twice = ExpectedTotal(
+        "every graded forecast in its type and in all",
+        {key: 2 * rows for key, rows in counts.items()},
+        column="graded",
+    )
+    return Result(
+        judged,
+        totals=(twice,),
+        figures=_words(judged, contract, locale),
+        explains=accuracy(graded(ahead.lazy, customer_health), customer_health, ahead.fits),
+        picture=forecasts_picture([*_periods_before(context, contract), *_rows(judged)], locale),
+    )
 
 
 def _dates(customer_health: ir.Table) -> list[date]:

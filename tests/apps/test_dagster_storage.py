@@ -66,6 +66,15 @@ def test_a_wiped_log_is_empty_and_can_be_written_again(instance: dg.DagsterInsta
     assert instance.get_materialized_partitions(ORDERS) == {"b"}
 
 
+def test_a_table_is_not_there_until_it_is(instance: dg.DagsterInstance) -> None:
+    log = log_of(instance)
+    assert log.has_table("asset_check_executions")
+    assert not log.has_table("rates")
+    with log.index_connection() as connection:
+        connection.exec_driver_sql("CREATE TABLE rates (rate REAL)")
+    assert log.has_table("rates")
+
+
 def test_threads_share_the_log(instance: dg.DagsterInstance) -> None:
     def report(key: str) -> None:
         instance.report_runless_asset_event(dg.AssetMaterialization(ORDERS, partition=key))
