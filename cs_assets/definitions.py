@@ -4,6 +4,7 @@ Belongs here: putting the parts together. Builds with no secret and no server. M
 else.
 """
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -290,3 +291,7 @@ def call_database_of(settings: Settings) -> CallDatabase:
 def defs() -> dg.Definitions:
     """Return the definitions of the installation that the environment describes."""
     return build_definitions(load_settings())
+
+
+# what is imported stays: the garbage collector need not look through it again and again
+gc.freeze()
