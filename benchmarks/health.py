@@ -79,7 +79,7 @@ def _options() -> argparse.Namespace:
         "--largest",
         action="store_true",
         help=f"{SMALL[0]:,} customers, then {LARGE[0]:,} with {LARGE[1]:,} rows of activity (needs "
-        "10 GB of disk)",
+        "20 GB of disk)",
     )
     parser.add_argument("--repeat", type=int, default=3, help="runs of each query and of Dagster")
     parser.add_argument(
