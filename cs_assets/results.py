@@ -44,8 +44,8 @@ class Result:
     partition that a reader wants to see (rows read, duplicates dropped, …); `refused` maps
     partitions that cannot be computed to the reason; `unfinished` maps partitions that are
     published, and that another run may make better, to what is missing; `explains` is the
-    expression whose SQL and column lineage are shown where `table` itself was computed from
-    something held in between;
+    expression whose SQL and column lineage are shown, where another than that behind `table` tells
+    more: lineage leads through what was kept (`Stager.kept`), the SQL shown does not;
     `picture` is a Dagster metadata value that shows the run's newest days; `published` is called
     with the partitions that were published, to show what belongs to the table and lies outside of
     the stores (a retry may call it again).

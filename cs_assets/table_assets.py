@@ -226,11 +226,13 @@ def _staged(storage: Storage, result: Result, contract: Contract, keys: Sequence
     if not isinstance(explains, ir.Table):
         return staged
     inputs = {other.name: other for other in storage.contracts}
+    origins = storage.session.origins
+    explains = origins.get(explains.op(), explains.op()).to_expr()
     sql = ""
     if len(explains.op().find(ops.Node)) <= _READABLE:
         with selects_fused(True):  # shorter
             sql = str(ibis.to_sql(explains, dialect="duckdb"))
-    return replace(staged, sql=sql, lineage=column_lineage(explains, inputs))
+    return replace(staged, sql=sql, lineage=column_lineage(explains, inputs, origins))
 
 
 def _as_result(outcome: object) -> Result:

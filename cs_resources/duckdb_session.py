@@ -5,7 +5,7 @@ Belongs here: opening and configuring DuckDB. Must not: knowing which tables the
 
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -55,6 +55,10 @@ class DuckDBSession:
     spill_folder: Path
     memory_limit: str = MEMORY_LIMIT
     threads: int | None = None
+    origins: MutableMapping[ops.Relation, ops.Relation] = field(
+        default_factory=weakref.WeakKeyDictionary, init=False, repr=False, compare=False
+    )
+    """Of each table that is kept as long as it is referred to: what it was computed from."""
     _unused: deque[str] = field(default_factory=deque, init=False, repr=False, compare=False)
 
     @cached_property

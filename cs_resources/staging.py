@@ -121,16 +121,18 @@ class Stager:
             cursor.execute(f'CREATE TABLE "{name}" AS SELECT * FROM {_MEMORY}')  # noqa: S608
         return self.session.table(name)
 
-    def kept(self, table: ir.Table) -> ir.Table:
-        """Compute a lazy table once, to be read more than once.
+    def kept(self, table: ir.Table, name: str = "rows") -> ir.Table:
+        """Compute a lazy table once, to be read more than once; `name` is how it reads in the SQL.
 
         Not `Table.cache`: that shares tables between equal expressions, and drops one while
         another still reads it.
         """
         self.session.tidy()
-        name = f"kept_{uuid4().hex}"
-        self.session.backend.create_table(name, table)
-        return self.session.table(name)
+        unique = f"kept_{name}_{uuid4().hex[:12]}"
+        self.session.backend.create_table(unique, table)
+        kept = self.session.table(unique)
+        self.session.origins[kept.op()] = table.op()
+        return kept
 
     def batches(self, table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:
         """Return a `held` or `kept` table batch by batch, whatever else is asked meanwhile."""

@@ -79,15 +79,13 @@ def _review_queue(calendar: Calendar, rules: AuditRules, locale: Locale) -> dg.A
             )
             for item in periods
         }
-        lazy = review_queue(calls, drawn, spread)
-        queue = context.resources.storage.stager.kept(lazy)
+        queue = context.resources.storage.stager.kept(review_queue(calls, drawn, spread))
         reasons = queue.group_by(["period_key", "kind", "reason"]).agg(calls=queue.count())
         return Result(
             queue,
             totals=(ExpectedTotal("as many calls as each cell was to give", rows),),
             figures=_figures(periods, rows, "queued"),
             refused=nothing_loaded(context, periods),
-            explains=lazy,
             picture=reasons_table(_rows(reasons), rules, locale),
         )
 

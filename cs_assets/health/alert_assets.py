@@ -55,22 +55,20 @@ def _risk_signals(calendar: Calendar, rules: HealthRules) -> dg.AssetsDefinition
         for day in days:
             calendar.require_reach(day.as_of)
         named = rules.named(facts, calendar)
-        lazy = measured_days(named, days, calendar.history_start, rules.features)
         with selects_fused(True):  # the facts have many rows
-            measured = storage.stager.kept(lazy)
-        found, explained = (
-            signals(rated_customers(table, named.sales, rules.alert_card), rules.alerts)
-            for table in (measured, lazy)
-        )
-        found, refused = storage.stager.kept(found), nothing_loaded(context, days)
+            measured = storage.stager.kept(
+                measured_days(named, days, calendar.history_start, rules.features), "measured"
+            )
+        rated = rated_customers(measured, named.sales, rules.alert_card)
+        found = storage.stager.kept(signals(rated, rules.alerts))
+        refused = nothing_loaded(context, days)
         scored = daily_scores(measured, rules.scorecards)
         return (
-            Result(found, figures=_counted(context, found), refused=refused, explains=explained),
+            Result(found, figures=_counted(context, found), refused=refused),
             Result(
                 scored,
                 totals=(_every_customer(context, measured, rules),),
                 refused=refused,
-                explains=daily_scores(lazy, rules.scorecards),
             ),
         )
 
@@ -115,14 +113,12 @@ def _risk_alerts(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:
         storage: Storage = context.resources.storage
         periods = step_periods(context, grain, RISK_SIGNALS)
         days = period_days(periods)
-        expression = open_alerts(risk_signals, days.drop("day").distinct())
-        found = storage.stager.kept(expression)
+        found = storage.stager.kept(open_alerts(risk_signals, days.drop("day").distinct()))
         counts = zeros(context) | counts_by_partition(found, contract)
         return Result(
             found,
             figures=period_figures(periods, counts, "alerts"),
             refused=nothing_loaded(context, periods),
-            explains=expression,
         )
 
     return risk_alerts_of_period

@@ -64,8 +64,7 @@ def _customer_measures(calendar: Calendar, grain: Grain, rules: HealthRules) -> 
         wanted = days_to_measure(periods, calendar.history_start)
         as_ofs = wanted.select(as_of="basis_date").distinct()
         of_days = measures(rules.named(facts, calendar), as_ofs, rules.features)
-        expression = by_period(of_days, wanted)
-        measured = storage.stager.kept(expression)
+        measured = storage.stager.kept(by_period(of_days, wanted), "measured")
         present, refused = now(measured), nothing_loaded(context, periods)
         customers = zeros(context) | counts_by_partition(present, contract)
         return (
@@ -73,9 +72,7 @@ def _customer_measures(calendar: Calendar, grain: Grain, rules: HealthRules) -> 
                 present,
                 figures=period_figures(periods, customers, "customers"),
                 refused=refused,
-                explains=now(expression),
             ),
-            # explained by the other: the same formulas at other days
             Result(before(measured), refused=refused),
         )
 

@@ -14,7 +14,7 @@ from cs_assets.calendar import Calendar, Grain
 from cs_assets.health.advice_contracts import HEALTH_FACTOR, RECOMMENDATION
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
 from cs_assets.health.factors import health_factors
-from cs_assets.health.health import Scored, health
+from cs_assets.health.health import health
 from cs_assets.health.health_pictures import grades_picture
 from cs_assets.health.ledger import ledger
 from cs_assets.health.recommendations import recommendations
@@ -54,11 +54,10 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
         to do.
         """
         stager: Stager = context.resources.storage.stager
-        lazy: Scored = [(card, scores(customer_measures, card)) for card in rules.scorecards]
-        now: Scored = [(card, stager.kept(table)) for card, table in lazy]
-        before: Scored = [
-            (card, stager.kept(scores(customer_measures_before, card))) for card in rules.scorecards
-        ]
+        now, before = (
+            [(card, stager.kept(scores(measures, card), card.name)) for card in rules.scorecards]
+            for measures in (customer_measures, customer_measures_before)
+        )
         customers = zeros(context) | counts_by_partition(customer_measures, measured)
         every = ExpectedTotal(
             "every customer under every scorecard",
@@ -71,7 +70,6 @@ def _health(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
                 found,
                 totals=(every,),
                 figures=_grades(counts, grain, customers),
-                explains=health(lazy),
                 picture=grades_picture(counts, rules.scorecards),
             ),
             Result(health_factors(now, before)),
@@ -97,7 +95,6 @@ def _change(calendar: Calendar, grain: Grain, rules: HealthRules) -> dg.AssetsDe
         """Break the change since the previous period down into its causes."""
         stager: Stager = context.resources.storage.stager
         found = ledger(customer_measures, customer_measures_before, rules.scorecards)
-        # its SQL is too long to be read
         return Result(stager.kept(found))
 
     return health_change_of_period

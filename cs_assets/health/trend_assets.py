@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
-import ibis
 import ibis.expr.types as ir
 
 from cs_assets.calendar import Calendar, Grain, period_from_partition
@@ -91,19 +90,18 @@ def trend_asset(
 
 @dataclass(frozen=True)
 class _Ahead:
-    """What the step's daily scores make expected: computed (`expected`), and as it is explained."""
+    """What the step's daily scores make expected, and by which fits."""
 
     daily: ir.Table
     as_ofs: list[date]
     fits: list[dict[str, Any]]
-    lazy: ir.Table
     expected: ir.Table
 
 
 def _fitted(stager: Stager, daily: ir.Table, as_ofs: list[date]) -> _Ahead:
     fits = fit(pairs(daily, made_on(as_ofs)).to_pyarrow().to_pandas())
-    lazy = forecasts(standing(daily, made_on(as_ofs)), fits)
-    return _Ahead(daily, as_ofs, fits, lazy, stager.kept(lazy))
+    expected = forecasts(standing(daily, made_on(as_ofs)), fits)
+    return _Ahead(daily, as_ofs, fits, stager.kept(expected, "forecasts"))
 
 
 def _trend(
@@ -117,17 +115,14 @@ def _trend(
 ) -> Result:
     """Return the rows of health_trend; `earlier` has the scores of the earlier days."""
     stager: Stager = context.resources.storage.stager
-    changed = stager.kept(changes(customer_health, earlier))
-    lately = recent(ahead.daily, ahead.as_ofs)
-    found = stager.kept(trend(changed, stager.kept(lately), ahead.expected))
-    # scoring is told where scores are made
-    told = changes(customer_health, ibis.table(earlier.schema(), name="earlier_scores"))
+    changed = stager.kept(changes(customer_health, earlier), "changes")
+    lately = stager.kept(recent(ahead.daily, ahead.as_ofs), "recent")
+    found = stager.kept(trend(changed, lately, ahead.expected))
     rows = counts_by_partition(customer_health, scored)
     grades = customer_health.select(*OF_A_CARD, "grade")
     return Result(
         found,
         totals=(ExpectedTotal("every score of the period", zeros(context) | rows),),
-        explains=trend(told, lately, ahead.lazy),
         picture=movement_table(
             _moved(found.inner_join(grades, OF_A_CARD)), rules.scorecards, locale
         ),
@@ -143,7 +138,7 @@ def _graded(
 ) -> Result:
     """Return the rows of forecast_accuracy: what was said 30 days ago, beside what came."""
     stager: Stager = context.resources.storage.stager
-    due = stager.kept(graded(ahead.expected, customer_health))
+    due = stager.kept(graded(ahead.expected, customer_health), "graded")
     judged = stager.kept(accuracy(due, customer_health, ahead.fits))
     counts = zeros(context) | counts_by_partition(due, contract)
     twice = ExpectedTotal(
@@ -155,7 +150,6 @@ def _graded(
         judged,
         totals=(twice,),
         figures=_words(judged, contract, locale),
-        explains=accuracy(graded(ahead.lazy, customer_health), customer_health, ahead.fits),
         picture=forecasts_picture([*_periods_before(context, contract), *_rows(judged)], locale),
     )
 

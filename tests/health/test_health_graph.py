@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from cs_apps.stale import recipes_of
@@ -102,6 +103,29 @@ def test_alerts_are_the_runs_of_signals_that_reach_the_end(home: Home) -> None:
         run = {date.fromordinal(n) for n in range(row["first_seen"].toordinal(), LAST.toordinal())}
         assert run <= days[key]
         assert date.fromordinal(row["first_seen"].toordinal() - 1) not in days[key]
+
+
+@pytest.mark.parametrize(
+    ("asset", "column", "upstream"),
+    [
+        ("risk_signals", "message_en", "activity_raw"),
+        ("daily_scores", "overall", "support_raw"),
+        ("customer_measures_month", "renewals", "sales_raw"),
+        ("customer_health_month", "overall", "customer_measures_month"),
+        ("health_factors_month", "change", "customer_measures_before_month"),
+        ("recommendations_month", "rank", "customer_measures_month"),
+        ("health_change_month", "delta", "customer_measures_before_month"),
+        ("health_trend_month", "forecast_30d", "daily_scores"),
+        ("forecast_accuracy_month", "mae", "customer_health_month"),
+        ("risk_alerts_month", "first_seen", "risk_signals"),
+    ],
+)
+def test_lineage_leads_through_what_a_step_keeps(
+    home: Home, asset: str, column: str, upstream: str
+) -> None:
+    lineage = home.told(asset)["dagster/column_lineage"]
+    assert isinstance(lineage, dg.TableColumnLineage)
+    assert upstream in {dep.asset_key.path[-1] for dep in lineage.deps_by_column[column]}
 
 
 def test_making_a_month_alone_gives_the_same(home: Home) -> None:
