@@ -6,7 +6,8 @@ work itself (`health_tasks`, `health_runs`).
 - measure query: the measures of all customers at one day, and at the three days of a month's step,
   by the platform's own expression and by hand-written DuckDB SQL; the results must be equal.
 - lake to scores: the month's measures computed, staged, audited and published to a SQLite
-  warehouse; then both packaged scorecards. Reported apart: computing, staging, audit, publishing.
+  warehouse; then both packaged scorecards; then scores and signals of a week's days, to the lake.
+  Reported apart: computing, staging, audit, publishing.
 - landed files to marts: what `cs backfill` runs, Dagster's own work included (`--skip runs`).
 
 Every measurement has a process of its own. Times are the least of several runs, peaks the greatest.
@@ -42,6 +43,7 @@ _DAYS = {"1 day": 1, "3 days": 3}
 _PATHS: dict[str, Callable[..., health_tasks.Outcome]] = {
     "measures": health_tasks.write_measures,
     "scores": health_tasks.write_scores,
+    "a week's days": health_tasks.write_days,
 }
 Seconds = dict[str, tuple[int, float]]
 """Rows of activity and seconds of each measurement of the size before."""

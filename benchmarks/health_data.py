@@ -14,11 +14,13 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from cs_assets.audit import PartitionAudit
-from cs_assets.calendar import Grain, parse_period
+from cs_assets.calendar import Grain, parse_period, period_of
 from cs_assets.contracts import Contract
+from cs_assets.health.alert_contracts import RISK_SIGNALS
 from cs_assets.health.bases import days_to_measure
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
 from cs_assets.health.features import Features
+from cs_assets.health.forecast_contracts import DAILY_SCORES
 from cs_assets.health.measures import Facts
 from cs_assets.health.score_contracts import CUSTOMER_HEALTH
 from cs_assets.periods import LoadedPeriod, loaded_periods
@@ -44,6 +46,7 @@ FACTS = {
 MEASURED = CUSTOMER_MEASURES.for_grain(GRAIN)
 MEASURED_BEFORE = CUSTOMER_MEASURES_BEFORE.for_grain(GRAIN)
 SCORED = CUSTOMER_HEALTH.for_grain(GRAIN)
+OF_DAYS = (RISK_SIGNALS, DAILY_SCORES)
 DEALS_PER_CUSTOMER: Final = 3
 TICKETS_PER_CUSTOMER: Final = 6
 _WRITER = Provenance(run_id="benchmark", write_id="made")
@@ -53,7 +56,7 @@ _NO_CONTENT: Final = "0" * 32
 def storage(folder: Path, memory_limit: str) -> Storage:
     """Return the storage of an installation in a folder, the warehouse being SQLite."""
     return Storage(
-        contracts=(*FACTS.values(), MEASURED, MEASURED_BEFORE, SCORED),
+        contracts=(*FACTS.values(), MEASURED, MEASURED_BEFORE, SCORED, *OF_DAYS),
         lake_root=folder / "lake",
         warehouse_url=sa.URL.create("sqlite", database=str(folder / "warehouse.sqlite")),
         staging_folder=folder / "staging",
@@ -72,6 +75,12 @@ def facts(place: Storage) -> Facts:
 def month() -> list[LoadedPeriod]:
     """Return the month with all of its days loaded."""
     return loaded_periods([MONTH], MONTH.days())
+
+
+def last_days(number: int) -> list[LoadedPeriod]:
+    """Return the last days of the month, each a period of its own."""
+    days = MONTH.days()[-number:]
+    return loaded_periods([period_of(Grain.DAY, day) for day in days], days)
 
 
 def as_of_dates() -> list[date]:

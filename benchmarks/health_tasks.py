@@ -19,27 +19,36 @@ from benchmarks.health_data import (
     MEASURED,
     MEASURED_BEFORE,
     MONTH,
+    OF_DAYS,
     SCORED,
     as_of_dates,
     facts,
+    last_days,
     month,
     storage,
 )
 from benchmarks.health_peers import measures_sql
 from benchmarks.measure import Stopwatch
 from cs_assets.contracts import Contract
-from cs_assets.health.bases import before, by_period, days_to_measure, now
+from cs_assets.definitions import health_rules_of
+from cs_assets.health.alert_contracts import RISK_SIGNALS
+from cs_assets.health.bases import before, measured_periods, now
 from cs_assets.health.contracts import EVIDENCE, MEASURES
 from cs_assets.health.features import Features
+from cs_assets.health.forecast_contracts import DAILY_SCORES
 from cs_assets.health.health import health
+from cs_assets.health.made_of_days import made_of_days
 from cs_assets.health.measures import measures
 from cs_assets.health.scorecard import load_scorecards
 from cs_assets.health.scoring import scores
 from cs_assets.results import ExpectedTotal, Result
+from cs_resources.duckdb_session import selects_fused
+from cs_resources.settings import Settings
 from cs_resources.storage import Storage
 from cs_resources.writing import Provenance
 
 _QUERY = "query"
+_WEEK = 7
 _KEY = ("tenant_id", "customer_id", "as_of")
 _WRITER = Provenance(run_id="benchmark", write_id="benchmark")
 
@@ -105,10 +114,8 @@ def write_measures(folder: Path, memory_limit: str) -> Outcome:
     place.begin("measures", [(own, [MONTH.partition_key]) for own in (MEASURED, MEASURED_BEFORE)])
     with watched() as watch:
         watch.start("measure")
-        wanted = days_to_measure(month(), LOADED_SINCE)
-        as_ofs = wanted.select(as_of="basis_date").distinct()
-        of_days = measures(facts(place), as_ofs, Features.load())
-        measured = place.stager.kept(by_period(of_days, wanted))
+        of_days = measured_periods(facts(place), month(), LOADED_SINCE, Features.load())
+        measured = place.stager.kept(of_days)
         for contract, table in ((MEASURED, now(measured)), (MEASURED_BEFORE, before(measured))):
             _publish(place, "measures", contract, Result(table), watch)
         laps = watch.stop()
@@ -121,7 +128,8 @@ def write_scores(folder: Path, memory_limit: str) -> Outcome:
     key = MONTH.partition_key
     place.begin("scores", [(SCORED, [key])])
     cards = load_scorecards()
-    with watched() as watch:
+    # as the asset compiles them
+    with watched() as watch, selects_fused(False):
         watch.start("read measures")
         measured = place.read(MEASURED, [key])
         watch.start("score")
@@ -135,11 +143,35 @@ def write_scores(folder: Path, memory_limit: str) -> Outcome:
     return laps, _hash(place, SCORED)
 
 
+def write_days(folder: Path, memory_limit: str) -> Outcome:
+    """Score the customers on the month's last week, find signals, publish both to the lake."""
+    place = storage(folder, memory_limit)
+    days = last_days(_WEEK)
+    keys = [item.period.partition_key for item in days]
+    place.begin("days", [(own, keys) for own in OF_DAYS])
+    rules = health_rules_of(Settings())
+    with watched() as watch, selects_fused(False):
+        watch.start("measure and score")
+        made = made_of_days(place.stager, facts(place), days, LOADED_SINCE, rules)
+        scores_each = {day: rows * len(rules.scorecards) for day, rows in made.customers.items()}
+        total = ExpectedTotal("every customer, every scorecard", scores_each)
+        _publish(place, "days", RISK_SIGNALS, Result(made.signals), watch, keys)
+        _publish(place, "days", DAILY_SCORES, Result(made.scores, totals=(total,)), watch, keys)
+        laps = watch.stop()
+    require(len(made.customers) == _WEEK, "daily scores")
+    return laps, " ".join(place.inventory(own, keys).content_hash for own in OF_DAYS)
+
+
 def _publish(
-    place: Storage, step: str, contract: Contract, result: Result, watch: Stopwatch
+    place: Storage,
+    step: str,
+    contract: Contract,
+    result: Result,
+    watch: Stopwatch,
+    keys: Sequence[str] = (MONTH.partition_key,),
 ) -> None:
     watch.start(f"stage {contract.name}")
-    staged = place.stager.stage(result, contract, [MONTH.partition_key])
+    staged = place.stager.stage(result, contract, keys)
     require(not staged.failures, f"the contract: {staged.failures}")
     watch.start(f"publish {contract.name}")
     place.publish(step, staged, _WRITER)

@@ -121,9 +121,10 @@ class Stager:
             cursor.execute(f'CREATE TABLE "{name}" AS SELECT * FROM {_MEMORY}')  # noqa: S608
         return self.session.table(name)
 
-    def kept(self, table: ir.Table, name: str = "rows") -> ir.Table:
+    def kept(self, table: ir.Table, name: str = "rows", is_explained: bool = True) -> ir.Table:
         """Compute a lazy table once, to be read more than once; `name` is how it reads in the SQL.
 
+        One that is not to be explained lets go of the tables that it was computed from.
         Not `Table.cache`: that shares tables between equal expressions, and drops one while
         another still reads it.
         """
@@ -131,7 +132,8 @@ class Stager:
         unique = f"kept_{name}_{uuid4().hex[:12]}"
         self.session.backend.create_table(unique, table)
         kept = self.session.table(unique)
-        self.session.origins[kept.op()] = table.op()
+        if is_explained:
+            self.session.origins[kept.op()] = table.op()
         return kept
 
     def batches(self, table: ir.Table, rows: int) -> Iterator[pa.RecordBatch]:

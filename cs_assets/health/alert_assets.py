@@ -8,15 +8,13 @@ import ibis.expr.types as ir
 
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
 from cs_assets.health.alert_contracts import RISK_ALERT, RISK_SIGNALS
-from cs_assets.health.alerts import open_alerts, signals
-from cs_assets.health.bases import NOW
+from cs_assets.health.alerts import open_alerts
 from cs_assets.health.forecast_contracts import DAILY_SCORES
-from cs_assets.health.rated import daily_scores, measured_days, rated_customers
+from cs_assets.health.made_of_days import made_of_days
 from cs_assets.health.rules import HealthRules
 from cs_assets.periods import period_days
 from cs_assets.results import ExpectedTotal, Result
 from cs_assets.steps import (
-    counts_by_day,
     counts_by_partition,
     nothing_loaded,
     period_figures,
@@ -24,7 +22,7 @@ from cs_assets.steps import (
     zeros,
 )
 from cs_assets.table_assets import all_days, table_asset
-from cs_resources.duckdb_session import selects_fused
+from cs_resources.staging import Stager
 from cs_resources.storage import Storage
 
 
@@ -50,26 +48,29 @@ def _risk_signals(calendar: Calendar, rules: HealthRules) -> dg.AssetsDefinition
         context: dg.AssetExecutionContext, **facts: ir.Table
     ) -> tuple[Result, Result]:
         """Score the customers on the days, and find those for whom a rule of alerts holds."""
-        storage: Storage = context.resources.storage
+        stager: Stager = context.resources.storage.stager
         days = step_periods(context, Grain.DAY, *rules.facts)
         for day in days:
             calendar.require_reach(day.as_of)
-        named = rules.named(facts, calendar)
-        with selects_fused(True):  # the facts have many rows
-            measured = storage.stager.kept(
-                measured_days(named, days, calendar.history_start, rules.features), "measured"
-            )
-        rated = rated_customers(measured, named.sales, rules.alert_card)
-        found = storage.stager.kept(signals(rated, rules.alerts))
+        made = made_of_days(
+            stager, rules.named(facts, calendar), days, calendar.history_start, rules
+        )
         refused = nothing_loaded(context, days)
-        scored = daily_scores(measured, rules.scorecards)
+        every = ExpectedTotal(
+            "every customer under every scorecard",
+            {
+                day: rows * len(rules.scorecards)
+                for day, rows in (zeros(context) | made.customers).items()
+            },
+        )
         return (
-            Result(found, figures=_counted(context, found), refused=refused),
             Result(
-                scored,
-                totals=(_every_customer(context, measured, rules),),
+                made.signals,
+                figures=_counted(context, made.signals),
                 refused=refused,
+                explains=made.explained[0],
             ),
+            Result(made.scores, totals=(every,), refused=refused, explains=made.explained[1]),
         )
 
     return risk_signals_and_scores
@@ -87,17 +88,6 @@ def _counted(
     for row in by_rule.to_pyarrow().to_pylist():
         figures[RISK_SIGNALS.partition_key(row["signal_date"])][row["rule"]] = row["rows"]
     return figures
-
-
-def _every_customer(
-    context: dg.AssetExecutionContext, measured: ir.Table, rules: HealthRules
-) -> ExpectedTotal:
-    today = measured.filter(measured.basis == NOW)
-    customers = zeros(context) | counts_by_day(today, "as_of")
-    return ExpectedTotal(
-        "every customer under every scorecard",
-        {day: rows * len(rules.scorecards) for day, rows in customers.items()},
-    )
 
 
 def _risk_alerts(calendar: Calendar, grain: Grain) -> dg.AssetsDefinition:

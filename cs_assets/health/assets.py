@@ -5,14 +5,14 @@ Belongs here: measures, and putting the system together. Must not: formulas (see
 """
 
 import dagster as dg
+import ibis
 import ibis.expr.types as ir
 
 from cs_assets.calendar import PERIOD_GRAINS, Calendar, Grain
 from cs_assets.health.alert_assets import alert_assets
-from cs_assets.health.bases import before, by_period, days_to_measure, now
+from cs_assets.health.bases import before, few_at_once, measured_periods, now
 from cs_assets.health.contracts import CUSTOMER_MEASURES, CUSTOMER_MEASURES_BEFORE
 from cs_assets.health.health_pictures import Locale
-from cs_assets.health.measures import measures
 from cs_assets.health.report_assets import report_asset
 from cs_assets.health.rules import HealthRules
 from cs_assets.health.score_assets import score_assets
@@ -26,7 +26,7 @@ from cs_assets.steps import (
     zeros,
 )
 from cs_assets.table_assets import all_days, table_asset
-from cs_resources.storage import Storage
+from cs_resources.staging import Stager
 
 
 def health_assets(
@@ -57,15 +57,17 @@ def _customer_measures(calendar: Calendar, grain: Grain, rules: HealthRules) -> 
         context: dg.AssetExecutionContext, **facts: ir.Table
     ) -> tuple[Result, Result]:
         """Measure the customers as of the periods' last loaded days, and at two earlier days."""
-        storage: Storage = context.resources.storage
+        stager: Stager = context.resources.storage.stager
         periods = step_periods(context, grain, *rules.facts)
         for period in periods:
             calendar.require_reach(period.as_of)
-        wanted = days_to_measure(periods, calendar.history_start)
-        as_ofs = wanted.select(as_of="basis_date").distinct()
-        of_days = measures(rules.named(facts, calendar), as_ofs, rules.features)
-        measured = storage.stager.kept(by_period(of_days, wanted), "measured")
-        present, refused = now(measured), nothing_loaded(context, periods)
+        named, first = rules.named(facts, calendar), calendar.history_start
+        parts = [
+            stager.kept(measured_periods(named, some, first, rules.features), "measured")
+            for some in few_at_once(periods, named.customers)
+        ]
+        found = ibis.union(*parts)
+        present, refused = now(found), nothing_loaded(context, periods)
         customers = zeros(context) | counts_by_partition(present, contract)
         return (
             Result(
@@ -73,7 +75,7 @@ def _customer_measures(calendar: Calendar, grain: Grain, rules: HealthRules) -> 
                 figures=period_figures(periods, customers, "customers"),
                 refused=refused,
             ),
-            Result(before(measured), refused=refused),
+            Result(before(found), refused=refused),
         )
 
     return customer_measures_of_period

@@ -4,42 +4,27 @@ Belongs here: putting measures, scores, their change and the owner side by side.
 """
 
 from collections.abc import Sequence
-from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 
 from cs_assets.health.alert_rules import SCORES
-from cs_assets.health.bases import NOW, by_period, days_to_measure
+from cs_assets.health.bases import NOW
 from cs_assets.health.contracts import THIRTY_DAYS_BEFORE
-from cs_assets.health.features import Features
 from cs_assets.health.forecast_contracts import DAILY_SCORES
-from cs_assets.health.measures import Facts, measures
 from cs_assets.health.scorecard import Scorecard
 from cs_assets.health.scoring import scores
 from cs_assets.health.trend import difference
-from cs_assets.periods import LoadedPeriod
 
 _CUSTOMER = ("tenant_id", "customer_id", "as_of")
 _ISO_DATE = 10
 
 
-def measured_days(
-    facts: Facts, days: Sequence[LoadedPeriod], first: date, features: Features
-) -> ir.Table:
-    """Return measures of the customers on the days and 30 days before (`basis`).
-
-    `days` are periods of one day, `first` is the first day of history.
-    """
-    wanted = days_to_measure(days, first, bases=[THIRTY_DAYS_BEFORE])
-    as_ofs = wanted.select(as_of="basis_date").distinct()
-    return by_period(measures(facts, as_ofs, features), wanted)
-
-
 def rated_customers(measured: ir.Table, sales: ir.Table | None, card: Scorecard) -> ir.Table:
     """Return one row per day and customer: `signal_date`, `owner`, `alert_rules.COLUMNS`.
 
-    `measured` is what `measured_days` returns; without `sales` nobody's owner is known.
+    `measured` is what `measured_periods` returns of days, with 30 days before; without `sales`
+    nobody's owner is known.
     """
     scored = scores(measured, card).select(*_CUSTOMER, "basis", *SCORES)
     before = scored.filter(scored.basis == THIRTY_DAYS_BEFORE)
@@ -54,7 +39,7 @@ def rated_customers(measured: ir.Table, sales: ir.Table | None, card: Scorecard)
 
 
 def daily_scores(measured: ir.Table, cards: Sequence[Scorecard]) -> ir.Table:
-    """Return the columns of `daily_scores`, of what `measured_days` returns."""
+    """Return the columns of `daily_scores`, of what `measured_periods` returns of days."""
     today = measured.filter(measured.basis == NOW)
     return ibis.union(*(_of_card(today, card) for card in cards))
 

@@ -51,3 +51,21 @@ def test_what_is_no_longer_referred_to_is_forgotten(storage: Storage) -> None:
     assert len(storage.session.origins) == 1
     del kept
     assert len(storage.session.origins) == 0
+
+
+def test_what_is_not_explained_lets_go_of_what_it_was_made_of(storage: Storage) -> None:
+    def tables() -> list[str]:
+        storage.session.tidy()
+        rows = storage.session.backend.con.execute("SHOW TABLES").fetchall()
+        return [name for (name,) in rows if name.startswith("kept_")]
+
+    below = storage.stager.kept(read_orders(storage), "below")
+    explained = storage.stager.kept(below.select(KEY), "explained")
+    assert len(tables()) == 2
+    unexplained = storage.stager.kept(below.select(OTHER), "unexplained", is_explained=False)
+    del below
+    assert len(tables()) == 3
+    assert lineage(storage, unexplained) == {}
+    del explained
+    (left,) = tables()
+    assert left == unexplained.get_name()

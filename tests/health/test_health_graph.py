@@ -11,6 +11,7 @@ import pytest
 from cs_apps.stale import recipes_of
 from cs_assets.calendar import Grain
 from cs_assets.definitions import CONTRACTS, build_definitions
+from cs_assets.health import bases
 from cs_assets.health.marts import FACTS, MARTS
 from cs_assets.health.score_contracts import CUSTOMER_HEALTH
 from cs_resources.staleness import stale_partitions
@@ -132,6 +133,23 @@ def test_making_a_month_alone_gives_the_same(home: Home) -> None:
     before = home.hashes()
     home.load(MONTHS, date(2025, 12, 1))
     assert home.hashes() == before
+
+
+def test_however_few_are_measured_at_once_the_rows_are_the_same(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = home.hashes()
+    monkeypatch.setattr(bases, "MEASURED_AT_ONCE", 3 * 2 * CUSTOMERS)
+    home.load("risk_signals", date(2025, 12, 1), date(2025, 12, 10))
+    home.load("customer_measures_month")
+    assert home.hashes() == before
+    # what is shown of the first three days holds for all
+    for asset, column in (("risk_signals", "message_en"), ("daily_scores", "overall")):
+        told = home.told(asset, "2025-12-10")
+        lineage = told["dagster/column_lineage"]
+        assert isinstance(lineage, dg.TableColumnLineage)
+        above = {dep.asset_key.path[-1] for dep in lineage.deps_by_column[column]}
+        assert {"activity_raw", "support_raw", "sales_raw"} <= above
 
 
 def test_what_lands_later_moves_no_earlier_period(home: Home, tmp_path: Path) -> None:
