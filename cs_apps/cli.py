@@ -198,7 +198,7 @@ def _show_inventory(settings: Settings, contracts: Sequence[Contract]) -> None:
             contract.name,
             f"{found.partitions:,}",
             f"{found.rows:,}",
-            found.content_hash[:8],
+            found.content_hash[:7],  # 80 columns hold the longest name beside it
             contract.place.value,
         )
     console.print(table)
