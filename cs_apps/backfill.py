@@ -77,8 +77,10 @@ def select_contracts(selection: str, contracts: Sequence[Contract]) -> list[Cont
         ]
         if not found:
             names = sorted({name for c in contracts for name in (c.system, c.name)})
-            close = get_close_matches(word, names, n=3) or names
-            raise ConfigurationError(f"--select: no system or asset {word}; did you mean {close}?")
+            systems = ", ".join(sorted({c.system for c in contracts}))
+            close = ", ".join(get_close_matches(word, names, n=3))
+            hint = f"did you mean {close}?" if close else f"systems are {systems}"
+            raise ConfigurationError(f"--select: no system or asset {word}; {hint}")
         chosen += [contract for contract in found if contract not in chosen]
     if not chosen:
         raise ConfigurationError("--select: name at least one system or asset")

@@ -36,6 +36,7 @@ from cs_apps.demo_model import scripted_model
 from cs_apps.demo_report import costs_so_far, report
 from cs_apps.doctor import examine
 from cs_apps.home import PROJECT, open_instance, prepare_home
+from cs_apps.set_aside import set_aside
 from cs_assets.contracts import UNPARTITIONED, Contract
 from cs_assets.definitions import CONTRACTS, build_definitions
 from cs_resources.errors import PlatformError
@@ -110,7 +111,10 @@ def backfill(
     """Materialize assets for every period that overlaps the days, facts before marts."""
     settings = load_settings()
     days = span(first, last, settings)
-    _backfill(settings, select_contracts(select, CONTRACTS), *days)
+    waves = _backfill(settings, select_contracts(select, CONTRACTS), *days)
+    for found in set_aside(storage_of(settings, CONTRACTS), waves):
+        what = f"set aside in {found.table}: {found.rows:,} for {found.reason}"
+        console.print(f"[yellow]{what}[/]", highlight=False, soft_wrap=True)
     console.print("Done.")
 
 
@@ -135,7 +139,9 @@ def ui(
     os.execve(sys.executable, [*command, "-h", host, "-p", str(port)], environment)
 
 
-def _backfill(settings: Settings, contracts: Sequence[Contract], first: date, last: date) -> None:
+def _backfill(
+    settings: Settings, contracts: Sequence[Contract], first: date, last: date
+) -> list[Wave]:
     definitions = build_definitions(settings)
     try:
         waves = plan(contracts, definitions.resolve_asset_graph(), settings.calendar, first, last)
@@ -143,6 +149,7 @@ def _backfill(settings: Settings, contracts: Sequence[Contract], first: date, la
         raise PlatformError(str(error)) from None
     with open_instance(settings) as instance:
         _run_with_progress(definitions, instance, waves)
+    return waves
 
 
 def _run_with_progress(

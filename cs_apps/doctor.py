@@ -19,7 +19,7 @@ from cs_apps.finding import Finding, Health
 from cs_apps.landing_doctor import look_at_landing
 from cs_apps.model_doctor import look_at_model
 from cs_assets.calendar import Grain
-from cs_assets.definitions import CONTRACTS, call_database_of
+from cs_assets.definitions import CONTRACTS, call_database_of, health_rules_of
 from cs_resources.errors import PlatformError
 from cs_resources.settings import HOME_SETTINGS, Settings, load_settings
 from cs_resources.storage import storage_of
@@ -44,6 +44,7 @@ def examine() -> list[Finding]:
         ("warehouse", _warehouse),
         ("call source", _call_source),
         ("landed files", look_at_landing),
+        ("health rules", _health_rules),
         ("language model", look_at_model),
         ("dagster", _dagster),
         ("schedules", _schedules),
@@ -127,7 +128,23 @@ def _warehouse(settings: Settings) -> Iterator[Finding]:
     yield Finding("warehouse", Health.OK, f"{url}, version {server}")
 
 
+def _health_rules(settings: Settings) -> Iterator[Finding]:
+    rules = health_rules_of(settings)
+    cards = ", ".join(card.name for card in rules.scorecards)
+    alerts = f"{len(rules.alerts.rules)} rules of alerts (on {rules.alerts.scorecard})"
+    yield Finding("health rules", Health.OK, f"scorecards {cards}; {alerts}")
+
+
 def _call_source(settings: Settings) -> Iterator[Finding]:
+    sample = settings.sample_call_source
+    if settings.call_source.database == str(sample) and not sample.exists():
+        yield Finding(
+            "call source",
+            Health.WARNING,
+            "none: no call can be loaded",
+            "if there are calls, set CALL_SOURCE_URL; `cs sample-data` makes some",
+        )
+        return
     database = call_database_of(settings)
     last = settings.calendar.partitions(Grain.DAY).get_last_partition_key()
     if last is None:

@@ -139,11 +139,15 @@ def current_period(grain: Grain, now: datetime, timezone: str) -> Period:
 def parse_date_or_period(text: str) -> tuple[date, date]:
     """Return first and last day of a date or a period key; its form tells which.
 
-    `2025-10` is always the month. Raises ValueError, with an example of each form, if malformed.
+    `2025-10` is always the month, `2025-W48-1` the week that Dagster names so. Raises ValueError,
+    with an example of each form, if malformed.
     """
     for grain, form in _KEYS.items():
         if re.fullmatch(form.pattern, text):
             return period_range(grain, text)
+        if grain is Grain.WEEK and re.fullmatch(_PARTITION_KEYS[grain].pattern, text):
+            week = period_from_partition(grain, text)
+            return week.start, week.end
     examples = ", ".join(f"{form.example} ({grain})" for grain, form in _KEYS.items())
     raise ValueError(f"{text!r} is neither a date nor a period: expected one of {examples}")
 

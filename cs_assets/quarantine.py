@@ -82,6 +82,11 @@ def quarantine_contract(
     )
 
 
+def is_quarantine(contract: Contract) -> bool:
+    """Say whether a table is one of those that `quarantine_contract` describes."""
+    return {"reason", "is_retryable", "record"} <= set(contract.column_names)
+
+
 def quarantined(
     judged: ir.Table, contract: Contract, reasons: Sequence[Reason], record: Sequence[str], id_: str
 ) -> ir.Table:

@@ -4,12 +4,13 @@ Belongs here: reading a file, and saying what is wrong with it in words that its
 Must not: what any one file means.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from cs_resources.errors import ConfigurationError
 
@@ -99,11 +100,21 @@ def parse_yaml(
     try:
         return model.model_validate(content)
     except ValidationError as problems:
+        found = problems.errors(include_url=False)
         lines = [
             f"{path}: {_place(problem['loc'], content)}: {_said(problem, packaged)}"
-            for problem in problems.errors(include_url=False)
+            for problem in found
+            if not _is_consequence(problem, found)
         ]
         raise error("\n".join(lines)) from None
+
+
+def _is_consequence(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
+    """Say whether a list is too short only because its entries are wrong: those are told."""
+    place = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in problems
+    )
 
 
 def name_differences(given: Iterable[str], expected: Iterable[str]) -> str:

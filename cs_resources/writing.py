@@ -65,5 +65,6 @@ def missing_text(contract: Contract, missing: Sequence[str]) -> str:
     shown = ", ".join(missing[:5]) + (f" … ({len(missing)} in all)" if len(missing) > 5 else "")
     return (
         f"{contract.asset_name} has no published partition {shown}. Materialize it first, e.g. "
-        f"`cs backfill --select {contract.name} --from {missing[0]} --to {missing[-1]}`."
+        f"`cs backfill --select {contract.system} --from {missing[0]} --to {missing[-1]}`; where "
+        "there is nothing so early, let history begin later (CS_HISTORY_START)."
     )

@@ -143,7 +143,8 @@ class AlertRules:
                     raise YamlFileError(
                         f"{source}: alert rule {rule.id}: under the scorecard {card.name}, "
                         f"{condition.column} is never {', '.join(strange)}; it is "
-                        f"{', '.join(known)}"
+                        f"{', '.join(known)}; correct it, or name rules that go with the scorecard "
+                        "(HEALTH_ALERTS_FILE, --alerts)"
                     )
 
 

@@ -128,7 +128,7 @@ def load_scorecards(folder: Path | None = None) -> tuple[Scorecard, ...]:
 
 def _folder(folder: Path) -> dict[str, Scorecard]:
     if not folder.is_dir():
-        raise YamlFileError(f"{folder}: is no folder; name one that holds scorecards")
+        raise YamlFileError(f"{folder.absolute()}: is no folder; name one that holds scorecards")
     found: dict[str, tuple[Path, Scorecard]] = {}
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml")):
         card = load_scorecard(path)

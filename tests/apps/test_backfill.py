@@ -158,7 +158,7 @@ def test_a_selection_names_systems_and_assets() -> None:
         ("portrait_snapshot_weak", "portrait_snapshot_week"),
         ("call_task", "call_tasks"),
         ("call_tasks,task_sumary_month", "task_summary_month"),
-        ("zzz", "call_records_clean"),
+        ("zzz", "systems are calls, health, sources"),
     ],
 )
 def test_an_unknown_name_gets_suggestions(selection: str, suggested: str) -> None:

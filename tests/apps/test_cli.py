@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cs_apps import cli, demo
 from cs_apps.sample_data.calls import write_call_source
+from cs_apps.sample_data.health import write_health_files
 from cs_assets.definitions import CONTRACTS
 from cs_resources.settings import HOME_SETTINGS, Settings, load_settings
 
@@ -148,7 +149,7 @@ def test_a_day_that_is_not_over_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_unknown_asset_gets_a_suggestion(home: Path) -> None:
     said = refused("backfill", "--select", "call_records_clear", *ONE_DAY)
     assert "no system or asset call_records_clear" in said
-    assert "'call_records_clean'" in said
+    assert "did you mean call_records_clean" in said
     assert not home.exists()
 
 
@@ -247,6 +248,19 @@ def test_backfill_from_another_source_into_another_home(
     assert 0 < rows <= sample.calls
     assert not (tmp_path / "home").exists()
     assert {entry.name for entry in tmp_path.iterdir()} == {"archive", "elsewhere"}
+
+
+def test_backfill_tells_what_it_set_aside_and_why(home: Path) -> None:
+    write_health_files(home / "landing", customers=5, months=1, end=date(2025, 11, 30))
+    with (home / "landing" / "customers.csv").open("a") as customers:
+        customers.write("C9,n,i,s,Mid-Market,2025-01-01,12,current,10\n")
+    sources = ("backfill", "--select", "customers_raw,sales_raw", "--from", "2025-11-20")
+    result = cs(*sources, "--to", "2025-11-25")
+    assert result.exit_code == 0, result.output
+    assert "set aside in customers_quarantine: 6 for bad_customer_type" in result.output
+    # only what was made
+    assert "support_quarantine" not in result.output
+    assert result.output.strip().endswith("Done.")
 
 
 def test_ui_runs_dagster_on_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

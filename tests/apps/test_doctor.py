@@ -13,7 +13,7 @@ from cs_apps.sample_data.calls import write_call_source
 
 PARTS = [
     *("settings", "home", "calendar", "lake", "warehouse", "call source", "landed files"),
-    *("language model", "dagster", "schedules"),
+    *("health rules", "language model", "dagster", "schedules"),
 ]
 
 
@@ -35,8 +35,9 @@ def found() -> dict[str, Finding]:
 def test_a_fresh_home_is_told_what_to_do(home: Path) -> None:
     findings = found()
     assert findings["home"].health is Health.WARNING
-    assert findings["call source"].health is Health.BROKEN
-    assert "cs sample-data" in findings["call source"].seen
+    # who has no calls misses nothing
+    assert findings["call source"].health is Health.WARNING
+    assert "cs sample-data" in findings["call source"].remedy
     assert findings["versions"].health is Health.OK
 
 
@@ -58,6 +59,21 @@ def test_a_table_without_a_column_is_named(home: Path) -> None:
     source = found()["call source"]
     assert source.health is Health.BROKEN
     assert f"table {table} has no column bill" in source.seen
+
+
+def test_a_named_source_that_is_not_there_is_broken(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALL_SOURCE_URL", f"sqlite:///{home}/other.sqlite")
+    assert found()["call source"].health is Health.BROKEN
+
+
+def test_rules_of_health_are_named_or_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "scorecards saas_8, service_4; 8 rules of alerts" in found()["health rules"].seen
+    monkeypatch.setenv("HEALTH_SCORECARDS", "nowhere")
+    broken = found()["health rules"]
+    assert broken.health is Health.BROKEN
+    assert f"{home.parent / 'nowhere'}: is no folder" in broken.seen
 
 
 def test_a_file_in_the_place_of_the_home_is_named(home: Path) -> None:

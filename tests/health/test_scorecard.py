@@ -237,6 +237,17 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_what_only_follows_from_a_mistake_is_not_told(tmp_path: Path) -> None:
+    text = THIRD
+    for word in ("zh: 好", "zh: 差"):
+        assert word in text
+        text = text.replace(f"{word}, ", "")
+    with pytest.raises(YamlFileError) as refused:
+        load_scorecards(folder_of(tmp_path, mine=text))
+    assert "title.zh: is missing" in str(refused.value)
+    assert "too few entries" not in str(refused.value)
+
+
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     folder_of(tmp_path, a=THIRD, b=THIRD)
     with pytest.raises(YamlFileError, match=r"b\.yaml: name: a\.yaml is named contact_2 too; give"):
