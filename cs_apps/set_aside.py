@@ -22,7 +22,7 @@ class SetAside:
 
 
 def set_aside(storage: Storage, waves: Iterable[Wave]) -> Iterator[SetAside]:
-    """Count the quarantined rows of the partitions that the waves made, the most first."""
+    """Count the quarantined rows of the partitions that the waves made, table by table."""
     for wave in waves:
         for contract in storage.contracts:
             if contract.asset_key not in wave.assets or not is_quarantine(contract):

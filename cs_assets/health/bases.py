@@ -45,9 +45,9 @@ def days_to_measure(
 def few_at_once(
     periods: Sequence[LoadedPeriod], customers: ir.Table, bases: Sequence[str] = BASES
 ) -> list[Sequence[LoadedPeriod]]:
-    """Split periods into runs that are measured one after another; at least one run, or one period.
+    """Split periods into runs that are measured one after another, each of a period at least.
 
-    `customers` has the snapshots of the as-of dates.
+    `customers` has the snapshots of the as-of dates. Without periods there is one run, of none.
     """
     snapshots = customers.filter(customers.snapshot_date.isin([item.as_of for item in periods]))
     counted = snapshots.group_by("snapshot_date").agg(rows=snapshots.count())
